@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.20;
+
+/// Adjudication: validators re-execute disputed tasks, commit salted results, reveal; two thirds on
+/// one result decide. Lives at 0x00000000000000000000000000000000A55A0003.
+interface IDisputes {
+    /// As IJobs.Leaf.
+    struct Leaf {
+        bytes32 output;
+        uint64 fuel;
+    }
+
+    /// cause: 1 replicas disagree, 2 challenge.
+    event DisputeOpened(bytes32 indexed job, uint32 indexed lot, uint8 cause, uint32[] tasks, uint64 discloseBy);
+    event KeyDisclosed(bytes32 indexed job, address indexed sender, bytes32 key);
+    event VerdictCommitted(bytes32 indexed job, uint32 indexed lot, address indexed validator);
+    event VerdictRevealed(bytes32 indexed job, uint32 indexed lot, address indexed validator);
+    /// outcome: 1 decided, 2 no two thirds, 3 key not disclosed.
+    event DisputeResolved(bytes32 indexed job, uint32 indexed lot, uint8 outcome, address[] wrong);
+
+    /// Opens the job key to the adjudicators; checked against the job's key hash.
+    function discloseKey(bytes32 job, bytes32 key) external;
+    function commitVerdict(bytes32 job, uint32 lot, bytes32 commitment) external;
+    /// One leaf per disputed task, in the order of DisputeOpened.
+    function revealVerdict(bytes32 job, uint32 lot, bytes32 salt, Leaf[] calldata leaves) external;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity ^0.8.20;
+
+/// Jobs: from escrow to settlement. Lives at 0x00000000000000000000000000000000A55A0002.
+///
+/// A job is N tasks of one program; consecutive tasks form lots of `tasksPerLot`. A lot is what
+/// providers are drawn for: `replicas` of them, each of another operator, run every task of the lot,
+/// commit to the results, reveal after all committed, and are paid when they agree.
+interface IJobs {
+    struct JobSpec {
+        /// BLAKE3 of the program blob as stored.
+        bytes32 program;
+        /// True: the program blob is sealed under the job key like the inputs.
+        bool programSealed;
+        /// 0 component `run(list<u8>)`, 1 WASI preview-1 command.
+        uint8 abi;
+        bytes32 runtimeId;
+        /// BLAKE3 of each task's sealed input blob, in task order.
+        bytes32[] inputs;
+        uint64 fuelPerTask;
+        uint32 memoryMib;
+        uint32 outputBytes;
+        uint32 tasksPerLot;
+        /// 1: tier none, paid on reveal unless challenged. 2 or more: tier replicate.
+        uint8 replicas;
+        /// Limit price. Escrow covers `tasks * fuelPerTask * replicas` at this price, rounded up a task.
+        uint128 maxPricePerGigafuel;
+        /// Blocks from assignment (or key delivery, if later) to the commit deadline.
+        uint32 commitWindow;
+        /// Blocks between agreement and settlement, in which anyone may challenge.
+        uint32 challengeWindow;
+        /// Blocks from submission until the job ends whatever happened, disputes excepted.
+        uint32 lifetime;
+        /// Hash of the job key that seals inputs and outputs.
+        bytes32 keyHash;
+        /// Where the blobs can be fetched: canonical endpoint encoding.
+        bytes source;
+    }
+
+    /// The result of one task: BLAKE3 of the sealed output blob, and the fuel it burned.
+    struct Leaf {
+        bytes32 output;
+        uint64 fuel;
+    }
+
+    event JobSubmitted(bytes32 indexed job, address indexed renter, uint32 tasks, uint32 lots, uint128 escrow);
+    event LotAssigned(bytes32 indexed job, uint32 indexed lot, address indexed provider, uint128 pricePerGigafuel, uint128 locked);
+    event KeyDelivered(bytes32 indexed job, address indexed provider, address sender, bytes sealedKey);
+    event Committed(bytes32 indexed job, uint32 indexed lot, address indexed provider);
+    event RevealOpened(bytes32 indexed job, uint32 indexed lot, uint64 deadline);
+    event Revealed(bytes32 indexed job, uint32 indexed lot, address indexed provider, bytes32 root, uint64 fuel);
+    event Declined(bytes32 indexed job, uint32 indexed lot, address indexed provider, uint8 reason);
+    /// fault: 1 wrong result, 2 late commit, 3 late reveal, 4 withheld output.
+    event Slashed(bytes32 indexed job, uint32 lot, address indexed provider, uint8 fault, uint128 amount, uint128 burned, uint128 toCatchers, uint128 toRenter);
+    event LotAgreed(bytes32 indexed job, uint32 indexed lot, bytes32 root, uint64 settlesAt);
+    event LotRequeued(bytes32 indexed job, uint32 indexed lot, uint8 cause);
+    event LotSettled(bytes32 indexed job, uint32 indexed lot, uint64 fuel, uint128 paid);
+    event ProviderPaid(bytes32 indexed job, uint32 lot, address indexed provider, uint128 amount);
+    event DeliveryDemanded(bytes32 indexed job, uint32 indexed lot, uint32 task, address[] witnesses, uint64 deadline);
+    event DeliveryAttested(bytes32 indexed job, uint32 indexed lot, address indexed witness, uint32 deliveredMask);
+    event DeliveryResolved(bytes32 indexed job, uint32 indexed lot, bool delivered);
+    /// outcome: 1 completed, 2 cancelled, 3 expired, 4 partly completed. cause says why (see docs).
+    event JobClosed(bytes32 indexed job, uint8 outcome, uint8 cause, uint128 paid, uint128 refunded);
+
+    function submit(JobSpec calldata spec) external payable returns (bytes32 job);
+    /// Any holder of the key (renter, a co-replica) may seal it to an assigned provider.
+    function deliverKey(bytes32 job, address provider, bytes calldata sealedKey) external;
+    function commit(bytes32 job, uint32 lot, bytes32 commitment) external;
+    function reveal(bytes32 job, uint32 lot, bytes32 salt, Leaf[] calldata leaves) external;
+    /// Gives a lot back before the commit deadline: 1 inputs unreachable, 2 wrong key, 3 host fault, 4 draining.
+    function decline(bytes32 job, uint32 lot, uint8 reason) external;
+    /// Only while no lot has been committed to.
+    function cancel(bytes32 job) external;
+    /// Bond = value. The task's leaf is adjudicated; the loser pays.
+    function challenge(bytes32 job, uint32 task) external payable;
+    /// Bond = value. Drawn witnesses of other operators must be able to fetch the task's output.
+    function demandDelivery(bytes32 job, uint32 task) external payable;
+    /// Bit i set: the output could be fetched from replica i of the lot.
+    function attestDelivery(bytes32 job, uint32 lot, uint32 deliveredMask) external;
+
+    /// 0 unknown, 1 open, 2 closed; outcome as in JobClosed.
+    function job(bytes32 id) external view returns (address renter, uint8 phase, uint8 outcome, uint32 tasks, uint32 lotsSettled, uint32 lots, uint128 escrow, uint128 paid, bytes32 resultRoot);
+    function escrowFor(JobSpec calldata spec) external view returns (uint128 grains);
+}

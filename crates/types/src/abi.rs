@@ -1,0 +1,19 @@
+//! ABI of the system contracts, generated from `contracts/interfaces`.
+#![allow(missing_docs, reason = "generated from documented Solidity interfaces")]
+
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IProviders.sol"
+);
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IJobs.sol"
+);
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IDisputes.sol"
+);
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IChain.sol"
+);

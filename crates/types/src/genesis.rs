@@ -1,0 +1,364 @@
+//! The genesis file: what every node of a network must agree on before the first block.
+//!
+//! Its hash names the network: it is part of the consensus namespace, so certificates of one network
+//! mean nothing on another. Parameters change later by governance only.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::amount::{GRAINS_PER_KRT, Grains, as_string};
+
+/// Everything a network starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
+    /// Opening balances.
+    pub accounts: Vec<GenesisAccount>,
+    /// The validators, each one seat.
+    pub validators: Vec<GenesisValidator>,
+    /// Consensus parameters.
+    pub params: Params,
+}
+
+/// An opening balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisAccount {
+    /// Whose.
+    pub address: Address,
+    /// How much, in grains, as a decimal string.
+    #[serde(with = "as_string")]
+    pub balance: Grains,
+}
+
+/// A validator seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenesisValidator {
+    /// Account that receives priority fees and sends verdicts.
+    pub account: Address,
+    /// Locked stake in grains, minted at genesis beside the balances.
+    #[serde(with = "as_string")]
+    pub stake: Grains,
+    /// Ed25519 key of the peer-to-peer layer, 32 bytes.
+    pub network_key: B256,
+    /// BLS12-381 MinPk vote key, 48 bytes.
+    pub vote_key: Bytes,
+    /// Proof of possession of the vote key, 96 bytes; without it aggregates could be forged by rogue keys.
+    pub proof_of_possession: Bytes,
+    /// Peer-to-peer address, `ip:port`.
+    pub address: String,
+}
+
+/// Consensus parameters. Times are milliseconds, windows are blocks, shares are basis points.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// Gas all transactions of a block may use.
+    pub block_gas_limit: u64,
+    /// Bytes all transactions of a block may have.
+    pub block_bytes_limit: u32,
+    /// Bytes one transaction may have.
+    pub tx_bytes_limit: u32,
+    /// A leader waits at least this long after the parent.
+    pub min_block_interval_ms: u64,
+    /// An idle leader proposes an empty block after this long.
+    pub idle_block_interval_ms: u64,
+    /// Base fee of block 1 and its floor, grains a gas.
+    #[serde(with = "as_string")]
+    pub min_base_fee: Grains,
+    /// Collateral locked for a lot, as a share of the most it could earn.
+    pub collateral_bps: u32,
+    /// Least collateral a provider registers with.
+    #[serde(with = "as_string")]
+    pub min_collateral: Grains,
+    /// Share of a slash that is burned.
+    pub slash_burn_bps: u32,
+    /// Share of a slash for those who caught or proved the fault; the rest goes to the renter.
+    pub slash_catcher_bps: u32,
+    /// Share of the locked collateral a missed deadline costs.
+    pub late_slash_bps: u32,
+    /// Blocks within which a key must reach an assigned provider.
+    pub key_window: u32,
+    /// Blocks for revealing once all have committed.
+    pub reveal_window: u32,
+    /// Blocks for disclosing the job key to adjudicators.
+    pub disclose_window: u32,
+    /// Blocks for adjudicators to re-execute and commit.
+    pub verdict_commit_window: u32,
+    /// Blocks for adjudicators to reveal.
+    pub verdict_reveal_window: u32,
+    /// Blocks for witnesses to attest a delivery.
+    pub delivery_window: u32,
+    /// Blocks collateral stays slashable after a withdrawal was requested.
+    pub withdrawal_delay: u32,
+    /// Least and most blocks of a commit window.
+    pub commit_window_bounds: (u32, u32),
+    /// Least and most blocks of a challenge window.
+    pub challenge_window_bounds: (u32, u32),
+    /// Most blocks of a job's lifetime.
+    pub max_lifetime: u32,
+    /// Most tasks of a job.
+    pub max_tasks: u32,
+    /// Most tasks of a lot.
+    pub max_tasks_per_lot: u32,
+    /// Most replicas of a lot.
+    pub max_replicas: u8,
+    /// Most fuel of a task, so that adjudication fits its window.
+    pub max_fuel_per_task: u64,
+    /// Most memory of a task, MiB.
+    pub max_memory_mib: u32,
+    /// Most bytes of an output.
+    pub max_output_bytes: u32,
+    /// Times a lot is handed out anew before it is refunded.
+    pub max_attempts: u32,
+    /// Bond of a challenge.
+    #[serde(with = "as_string")]
+    pub challenge_bond: Grains,
+    /// Bond of a delivery demand.
+    #[serde(with = "as_string")]
+    pub delivery_bond: Grains,
+    /// Witnesses drawn for a delivery demand.
+    pub delivery_witnesses: u32,
+    /// Height-indexed events handled at the end of one block; the rest wait for the next.
+    pub max_due_per_block: u32,
+    /// Runtimes jobs may name and adjudicators run.
+    pub runtimes: Vec<B256>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            block_gas_limit: 60_000_000,
+            block_bytes_limit: 1 << 20,
+            tx_bytes_limit: 128 << 10,
+            min_block_interval_ms: 50,
+            idle_block_interval_ms: 1_000,
+            min_base_fee: 1_000_000,
+            collateral_bps: 15_000,
+            min_collateral: 10 * GRAINS_PER_KRT,
+            slash_burn_bps: 5_000,
+            slash_catcher_bps: 4_000,
+            late_slash_bps: 1_000,
+            key_window: 600,
+            reveal_window: 200,
+            disclose_window: 200,
+            verdict_commit_window: 1_200,
+            verdict_reveal_window: 200,
+            delivery_window: 200,
+            withdrawal_delay: 5_000,
+            commit_window_bounds: (10, 100_000),
+            challenge_window_bounds: (2, 100_000),
+            max_lifetime: 1_000_000,
+            max_tasks: 1_024,
+            max_tasks_per_lot: 64,
+            max_replicas: 7,
+            max_fuel_per_task: 200 * crate::GIGAFUEL,
+            max_memory_mib: 4_096,
+            max_output_bytes: 16 << 20,
+            max_attempts: 5,
+            challenge_bond: GRAINS_PER_KRT,
+            delivery_bond: GRAINS_PER_KRT / 10,
+            delivery_witnesses: 3,
+            max_due_per_block: 256,
+            runtimes: Vec::new(),
+        }
+    }
+}
+
+/// Why a genesis is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// Not the JSON of a genesis.
+    #[error("the genesis file is malformed: {0}")]
+    Malformed(String),
+    /// No validators.
+    #[error("a network needs at least one validator")]
+    NoValidators,
+    /// The same account or key twice.
+    #[error("{what} {value} appears twice")]
+    Duplicate {
+        /// What kind of value.
+        what: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// A key of the wrong length.
+    #[error("validator {account}: {what} must have {expected} bytes, has {found}")]
+    KeyLength {
+        /// Which validator.
+        account: Address,
+        /// Which field.
+        what: &'static str,
+        /// Bytes it must have.
+        expected: usize,
+        /// Bytes it has.
+        found: usize,
+    },
+    /// Supply beyond 128 bits, or above half of it, which leaves no room for checked sums.
+    #[error("the opening balances and stakes add up to more than can be counted")]
+    SupplyOverflow,
+    /// A parameter outside its bounds.
+    #[error("parameter {0} is out of bounds")]
+    Param(&'static str),
+    /// An opening balance on a system address would be stuck for ever.
+    #[error("{0} is a system address and cannot hold an opening balance")]
+    SystemAddress(Address),
+}
+
+impl Genesis {
+    /// Reads and checks a genesis file.
+    pub fn from_json(text: &str) -> Result<Self, GenesisError> {
+        let genesis: Self = serde_json::from_str(text).map_err(|e| GenesisError::Malformed(e.to_string()))?;
+        genesis.validate()?;
+        Ok(genesis)
+    }
+
+    /// The file's canonical text: JSON, two-space indent, fields in declaration order.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Names the network: keccak256 of the compact JSON, fields in declaration order.
+    pub fn hash(&self) -> B256 {
+        keccak256(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Checks what can be checked without cryptography (signature checks are the chain's).
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        if self.validators.is_empty() {
+            return Err(GenesisError::NoValidators);
+        }
+        let mut supply = 0u128;
+        let mut add = |amount: u128| {
+            supply = supply.checked_add(amount).filter(|s| *s <= u128::MAX / 2).ok_or(GenesisError::SupplyOverflow)?;
+            Ok(())
+        };
+        let mut seen = BTreeSet::new();
+        for account in &self.accounts {
+            if crate::system::is_system(&account.address) {
+                return Err(GenesisError::SystemAddress(account.address));
+            }
+            if !seen.insert(account.address) {
+                return Err(GenesisError::Duplicate { what: "account", value: account.address.to_string() });
+            }
+            add(account.balance)?;
+        }
+        let (mut accounts, mut votes, mut nets) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for validator in &self.validators {
+            let account = validator.account;
+            let length = |what, bytes: &Bytes, expected| match bytes.len() {
+                found if found == expected => Ok(()),
+                found => Err(GenesisError::KeyLength { account, what, expected, found }),
+            };
+            length("vote_key", &validator.vote_key, 48)?;
+            length("proof_of_possession", &validator.proof_of_possession, 96)?;
+            let twice = |what, value: String| Err(GenesisError::Duplicate { what, value });
+            if !accounts.insert(account) {
+                return twice("validator", account.to_string());
+            }
+            if !votes.insert(validator.vote_key.clone()) {
+                return twice("vote key", validator.vote_key.to_string());
+            }
+            if !nets.insert(validator.network_key) {
+                return twice("network key", validator.network_key.to_string());
+            }
+            add(validator.stake)?;
+        }
+        self.params.validate()
+    }
+}
+
+impl Params {
+    /// Checks each parameter against its bounds.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        let checks = [
+            ("block_gas_limit", self.block_gas_limit >= 1_000_000),
+            ("block_bytes_limit", self.block_bytes_limit >= self.tx_bytes_limit && self.block_bytes_limit <= 4 << 20),
+            ("tx_bytes_limit", self.tx_bytes_limit >= 1_024),
+            ("idle_block_interval_ms", self.idle_block_interval_ms >= self.min_block_interval_ms),
+            ("min_base_fee", self.min_base_fee >= 8 && self.min_base_fee <= GRAINS_PER_KRT),
+            ("collateral_bps", self.collateral_bps >= 10_000 && self.collateral_bps <= 1_000_000),
+            ("slash_burn_bps", u64::from(self.slash_burn_bps) + u64::from(self.slash_catcher_bps) <= 10_000),
+            ("late_slash_bps", self.late_slash_bps <= 10_000),
+            ("reveal_window", self.reveal_window >= 2),
+            ("key_window", self.key_window >= 2),
+            ("disclose_window", self.disclose_window >= 2),
+            ("verdict_commit_window", self.verdict_commit_window >= 2),
+            ("verdict_reveal_window", self.verdict_reveal_window >= 2),
+            ("delivery_window", self.delivery_window >= 2),
+            ("commit_window_bounds", ordered(self.commit_window_bounds)),
+            ("challenge_window_bounds", ordered(self.challenge_window_bounds)),
+            ("max_tasks", self.max_tasks >= 1 && self.max_tasks <= 4_096),
+            ("max_tasks_per_lot", self.max_tasks_per_lot >= 1 && self.max_tasks_per_lot <= 256),
+            ("max_replicas", self.max_replicas >= 1 && self.max_replicas <= 31),
+            ("max_fuel_per_task", self.max_fuel_per_task >= 1),
+            ("max_attempts", self.max_attempts >= 1),
+            ("delivery_witnesses", self.delivery_witnesses >= 1),
+            ("max_due_per_block", self.max_due_per_block >= 1),
+        ];
+        match checks.into_iter().find(|(_, good)| !good) {
+            Some((name, _)) => Err(GenesisError::Param(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn ordered((low, high): (u32, u32)) -> bool {
+    low >= 1 && low <= high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn genesis() -> Genesis {
+        Genesis {
+            chain_id: 1,
+            timestamp_ms: 0,
+            accounts: vec![GenesisAccount { address: Address::repeat_byte(1), balance: u128::from(u64::MAX) * 4 }],
+            validators: vec![GenesisValidator {
+                account: Address::repeat_byte(2),
+                stake: 7,
+                network_key: B256::repeat_byte(3),
+                vote_key: vec![4; 48].into(),
+                proof_of_possession: vec![5; 96].into(),
+                address: "127.0.0.1:1".into(),
+            }],
+            params: Params::default(),
+        }
+    }
+
+    #[test]
+    fn a_genesis_survives_its_file_and_any_change_changes_its_hash() {
+        let one = genesis();
+        let read = Genesis::from_json(&one.to_json()).expect("own output reads");
+        assert_eq!((&read, read.hash()), (&one, one.hash()));
+        let mut other = one.clone();
+        other.params.max_attempts += 1;
+        assert_ne!(other.hash(), one.hash());
+    }
+
+    #[test]
+    fn each_defect_is_named() {
+        let bad = |change: &dyn Fn(&mut Genesis)| {
+            let mut g = genesis();
+            change(&mut g);
+            g.validate().expect_err("refused")
+        };
+        assert_eq!(bad(&|g| g.validators.clear()), GenesisError::NoValidators);
+        assert!(matches!(bad(&|g| g.validators.push(g.validators[0].clone())), GenesisError::Duplicate { .. }));
+        assert!(matches!(bad(&|g| g.accounts.push(g.accounts[0].clone())), GenesisError::Duplicate { .. }));
+        assert!(matches!(bad(&|g| g.validators[0].vote_key = vec![1].into()), GenesisError::KeyLength { .. }));
+        assert_eq!(bad(&|g| g.accounts[0].balance = u128::MAX), GenesisError::SupplyOverflow);
+        assert_eq!(bad(&|g| g.params.slash_burn_bps = 9_000), GenesisError::Param("slash_burn_bps"));
+        assert!(matches!(bad(&|g| g.accounts[0].address = crate::system::JOBS), GenesisError::SystemAddress(_)));
+        assert!(matches!(Genesis::from_json("{}"), Err(GenesisError::Malformed(_))));
+    }
+}

@@ -1,0 +1,234 @@
+//! Jobs as the protocol names them: ids, results, reasons.
+
+use alloy_primitives::{Address, B256, keccak256};
+use serde::{Deserialize, Serialize};
+
+pub use crate::abi::IJobs::{JobSpec, Leaf};
+
+/// Identifies a job: keccak256 of ("assay/job", chain id, renter, renter's nonce).
+pub type JobId = B256;
+
+/// The id of the job that `renter`'s transaction with `nonce` submits.
+pub fn job_id(chain_id: u64, renter: Address, nonce: u64) -> JobId {
+    let mut bytes = Vec::with_capacity(9 + 8 + 20 + 8);
+    bytes.extend_from_slice(b"assay/job");
+    bytes.extend_from_slice(&chain_id.to_be_bytes());
+    bytes.extend_from_slice(renter.as_slice());
+    bytes.extend_from_slice(&nonce.to_be_bytes());
+    keccak256(bytes)
+}
+
+/// What a provider commits to before anyone reveals: keccak256 of ("assay/commit", chain id, job,
+/// lot, provider, salt, root, total fuel). Salted and bound to who says it, so it cannot be echoed.
+pub fn result_commitment(
+    chain_id: u64,
+    job: JobId,
+    lot: u32,
+    provider: Address,
+    salt: B256,
+    root: B256,
+    fuel: u64,
+) -> B256 {
+    commitment(b"assay/commit", chain_id, job, lot, provider, salt, root, fuel)
+}
+
+/// As [`result_commitment`] for an adjudicator's verdict over the disputed leaves.
+pub fn verdict_commitment(
+    chain_id: u64,
+    job: JobId,
+    lot: u32,
+    validator: Address,
+    salt: B256,
+    root: B256,
+    fuel: u64,
+) -> B256 {
+    commitment(b"assay/verdict", chain_id, job, lot, validator, salt, root, fuel)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the fields of one hash, each of another type")]
+fn commitment(
+    domain: &[u8],
+    chain_id: u64,
+    job: JobId,
+    lot: u32,
+    who: Address,
+    salt: B256,
+    root: B256,
+    fuel: u64,
+) -> B256 {
+    let mut bytes = Vec::with_capacity(160);
+    bytes.extend_from_slice(domain);
+    bytes.extend_from_slice(&chain_id.to_be_bytes());
+    bytes.extend_from_slice(job.as_slice());
+    bytes.extend_from_slice(&lot.to_be_bytes());
+    bytes.extend_from_slice(who.as_slice());
+    bytes.extend_from_slice(salt.as_slice());
+    bytes.extend_from_slice(root.as_slice());
+    bytes.extend_from_slice(&fuel.to_be_bytes());
+    keccak256(bytes)
+}
+
+/// How a program is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Abi {
+    /// Component world `run(input: list<u8>) -> result<list<u8>, string>`, no imports.
+    Component = 0,
+    /// WASI preview-1 command with the deterministic host.
+    WasiCommand = 1,
+}
+
+impl TryFrom<u8> for Abi {
+    type Error = u8;
+    fn try_from(value: u8) -> Result<Self, u8> {
+        match value {
+            0 => Ok(Self::Component),
+            1 => Ok(Self::WasiCommand),
+            other => Err(other),
+        }
+    }
+}
+
+/// What a provider was slashed for. Numbers are those of the `Slashed` event, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Fault {
+    /// Adjudication decided on another result.
+    WrongResult = 1,
+    /// Did not commit by the deadline.
+    LateCommit = 2,
+    /// Committed but did not reveal a matching opening by the deadline.
+    LateReveal = 3,
+    /// Agreed result that a majority of witnesses could not fetch.
+    WithheldOutput = 4,
+}
+
+/// How a job ended. Numbers are those of the `JobClosed` event, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum JobOutcome {
+    /// Every lot settled.
+    Completed = 1,
+    /// Cancelled by its renter before any commitment.
+    Cancelled = 2,
+    /// No lot settled before its end.
+    Expired = 3,
+    /// Some lots settled, the rest refunded.
+    Partial = 4,
+}
+
+/// Why a lot was requeued or a job closed short. Numbers are on chain, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum JobCause {
+    /// Nothing went wrong.
+    None = 0,
+    /// The renter cancelled.
+    RenterCancelled = 1,
+    /// Not enough open asks of distinct operators within price, runtime and size.
+    NoEligibleProviders = 2,
+    /// No key reached an assigned provider in time.
+    KeyNotDelivered = 3,
+    /// Providers missed deadlines.
+    Late = 4,
+    /// Providers declined.
+    Declined = 5,
+    /// Adjudication found the revealed results wrong.
+    WrongResult = 6,
+    /// Adjudication could not decide.
+    Undecided = 7,
+    /// The output was withheld.
+    WithheldOutput = 8,
+    /// The job's lifetime ended first.
+    LifetimeEnded = 9,
+    /// The lot was tried as often as the parameters allow.
+    AttemptsExhausted = 10,
+}
+
+impl JobCause {
+    /// The cause with this number, if there is one.
+    pub fn from_number(number: u8) -> Option<Self> {
+        use JobCause::*;
+        [
+            None,
+            RenterCancelled,
+            NoEligibleProviders,
+            KeyNotDelivered,
+            Late,
+            Declined,
+            WrongResult,
+            Undecided,
+            WithheldOutput,
+            LifetimeEnded,
+            AttemptsExhausted,
+        ]
+        .into_iter()
+        .find(|c| *c as u8 == number)
+        .map_or(Option::None, Some)
+    }
+
+    /// One sentence a renter can act on.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::None => "nothing went wrong",
+            Self::RenterCancelled => "the renter cancelled before any result was committed",
+            Self::NoEligibleProviders => {
+                "too few open asks of distinct operators at this price, runtime and task size: raise the price or lower the replicas"
+            }
+            Self::KeyNotDelivered => {
+                "the job key never reached the assigned providers: keep the client running until the job starts"
+            }
+            Self::Late => "assigned providers missed their deadline and were slashed",
+            Self::Declined => {
+                "assigned providers gave the work back (inputs unreachable, wrong key, or a fault of their host)"
+            }
+            Self::WrongResult => "adjudication found the revealed result wrong; the providers were slashed",
+            Self::Undecided => "adjudicators reached no two thirds, so nobody was punished and nobody paid",
+            Self::WithheldOutput => "the output could not be fetched by drawn witnesses; the providers were slashed",
+            Self::LifetimeEnded => "the job's lifetime ended before its work was done",
+            Self::AttemptsExhausted => "the work was tried as often as the network allows",
+        }
+    }
+}
+
+/// Why a job specification is refused before any state is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JobSpecError {
+    /// No tasks.
+    #[error("a job needs at least one task")]
+    NoTasks,
+    /// More tasks than the network allows.
+    #[error("a job may have at most {0} tasks")]
+    TooManyTasks(u32),
+    /// Lot size zero or above the network's limit.
+    #[error("tasks per lot must lie in 1 to {0}")]
+    LotSize(u32),
+    /// Unknown ABI number.
+    #[error("ABI {0} is unknown: 0 is component, 1 is WASI command")]
+    UnknownAbi(u8),
+    /// Replicas zero or above the network's limit.
+    #[error("replicas must lie in 1 to {0}")]
+    Replicas(u8),
+    /// Fuel cap zero or above what adjudicators must be able to re-execute.
+    #[error("fuel per task must lie in 1 to {0}")]
+    Fuel(u64),
+    /// Memory zero or above the limit.
+    #[error("memory must lie in 1 to {0} MiB")]
+    Memory(u32),
+    /// Output cap above the limit.
+    #[error("outputs may have at most {0} bytes")]
+    Output(u32),
+    /// Price zero or so high that the escrow overflows.
+    #[error("the limit price is zero or overflows the escrow")]
+    Price,
+    /// A window outside its bounds.
+    #[error("a window or lifetime lies outside the network's bounds")]
+    Window,
+    /// Endpoint encoding too long.
+    #[error("the source endpoint is longer than {0} bytes")]
+    Source(u32),
+}

@@ -1,0 +1,24 @@
+//! Fixed addresses of the protocol's own contracts. They hold no code: the ledger answers for them,
+//! and `eth_getCode` says [`CODE`] so that wallets do not take them for empty accounts.
+
+use alloy_primitives::{Address, address};
+
+/// Answers [`crate::abi::IProviders`].
+pub const PROVIDERS: Address = address!("00000000000000000000000000000000A55A0001");
+/// Answers [`crate::abi::IJobs`].
+pub const JOBS: Address = address!("00000000000000000000000000000000A55A0002");
+/// Answers [`crate::abi::IDisputes`].
+pub const DISPUTES: Address = address!("00000000000000000000000000000000A55A0003");
+/// Answers [`crate::abi::IChain`], view calls only.
+pub const CHAIN: Address = address!("00000000000000000000000000000000A55A0004");
+
+/// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
+pub const CODE: [u8; 1] = [0xfe];
+
+/// All system addresses, ascending.
+pub const ALL: [Address; 4] = [PROVIDERS, JOBS, DISPUTES, CHAIN];
+
+/// Whether `address` is one of the protocol's own.
+pub fn is_system(address: &Address) -> bool {
+    ALL.contains(address)
+}

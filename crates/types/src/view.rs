@@ -1,0 +1,353 @@
+//! What the chain says about itself to people and programs: the shapes of the `assay_*` JSON-RPC
+//! methods. The ledger's queries fill them; providers, adjudicators and clients act on them.
+
+use alloy_primitives::{Address, B256, Bytes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    amount::{Grains, as_string},
+    job::{JobCause, JobId, JobOutcome},
+};
+
+/// The specification of a job as submitted, in JSON-friendly types; field meanings as in `IJobs.JobSpec`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "fields are documented in contracts/interfaces/IJobs.sol")]
+pub struct JobSpecView {
+    pub program: B256,
+    pub program_sealed: bool,
+    pub abi: u8,
+    pub runtime_id: B256,
+    pub inputs: Vec<B256>,
+    pub fuel_per_task: u64,
+    pub memory_mib: u32,
+    pub output_bytes: u32,
+    pub tasks_per_lot: u32,
+    pub replicas: u8,
+    #[serde(with = "as_string")]
+    pub max_price_per_gigafuel: Grains,
+    pub commit_window: u32,
+    pub challenge_window: u32,
+    pub lifetime: u32,
+    pub key_hash: B256,
+    pub source: Bytes,
+}
+
+impl From<&crate::JobSpec> for JobSpecView {
+    fn from(spec: &crate::JobSpec) -> Self {
+        Self {
+            program: spec.program,
+            program_sealed: spec.programSealed,
+            abi: spec.abi,
+            runtime_id: spec.runtimeId,
+            inputs: spec.inputs.clone(),
+            fuel_per_task: spec.fuelPerTask,
+            memory_mib: spec.memoryMib,
+            output_bytes: spec.outputBytes,
+            tasks_per_lot: spec.tasksPerLot,
+            replicas: spec.replicas,
+            max_price_per_gigafuel: spec.maxPricePerGigafuel,
+            commit_window: spec.commitWindow,
+            challenge_window: spec.challengeWindow,
+            lifetime: spec.lifetime,
+            key_hash: spec.keyHash,
+            source: spec.source.clone(),
+        }
+    }
+}
+
+/// One task's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeafView {
+    /// BLAKE3 of the sealed output blob.
+    pub output: B256,
+    /// Fuel burned.
+    pub fuel: u64,
+}
+
+/// Where a lot stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LotPhase {
+    /// Replicas are missing: waits for providers, keys or commitments.
+    Running,
+    /// All replicas committed; openings are due.
+    Revealing,
+    /// Replicas agree; open to challenge until it settles.
+    Agreed,
+    /// Waits for the job key to be disclosed.
+    Disclosing,
+    /// Adjudicators re-execute and commit.
+    Judging,
+    /// Adjudicators reveal.
+    Deciding,
+    /// Paid.
+    Settled,
+    /// Ended unpaid; its escrow was refunded.
+    Refunded,
+}
+
+/// Where one replica of a lot stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplicaPhase {
+    /// Assigned, waits for the job key.
+    AwaitingKey,
+    /// Has the key; its commitment is due.
+    Running,
+    /// Committed.
+    Committed,
+    /// Revealed a matching opening.
+    Revealed,
+    /// Paid.
+    Paid,
+}
+
+/// One replica of a lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaView {
+    /// Who runs it.
+    pub provider: Address,
+    /// Where it stands.
+    pub phase: ReplicaPhase,
+    /// Grains per gigafuel it is paid.
+    #[serde(with = "as_string")]
+    pub price_per_gigafuel: Grains,
+    /// Collateral behind it.
+    #[serde(with = "as_string")]
+    pub locked: Grains,
+    /// Height by which its next step is due.
+    pub due: u64,
+    /// Its commitment.
+    pub commitment: Option<B256>,
+    /// Its revealed results, in task order; empty before.
+    pub leaves: Vec<LeafView>,
+}
+
+/// A dispute under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisputeView {
+    /// Disputed tasks, by index in the job.
+    pub tasks: Vec<u32>,
+    /// The challenger, if it came from a challenge.
+    pub challenger: Option<Address>,
+    /// The disclosed job key.
+    pub key: Option<B256>,
+    /// Height by which the present step is due.
+    pub due: u64,
+    /// Validators that committed a verdict.
+    pub committed: Vec<Address>,
+    /// Validators that revealed theirs.
+    pub revealed: Vec<Address>,
+}
+
+/// A delivery demand under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    /// Task whose output is demanded.
+    pub task: u32,
+    /// Drawn witnesses.
+    pub witnesses: Vec<Address>,
+    /// Those that attested, with their mask (bit i: fetched from replica i).
+    pub attested: Vec<(Address, u32)>,
+    /// Height by which they must.
+    pub due: u64,
+}
+
+/// One lot of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LotView {
+    /// Index in the job.
+    pub index: u32,
+    /// First task.
+    pub first_task: u32,
+    /// Number of tasks.
+    pub tasks: u32,
+    /// Where it stands.
+    pub phase: LotPhase,
+    /// Why it was last handed out anew, or ended unpaid.
+    pub cause: JobCause,
+    /// How often it was handed out anew.
+    pub attempts: u32,
+    /// Present replicas.
+    pub replicas: Vec<ReplicaView>,
+    /// Accepted results in task order; empty before agreement.
+    pub leaves: Vec<LeafView>,
+    /// Settlement height once agreed.
+    pub settles_at: Option<u64>,
+    /// Dispute under way.
+    pub dispute: Option<DisputeView>,
+    /// Delivery demand under way.
+    pub delivery: Option<DeliveryView>,
+}
+
+/// A job, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    /// Its id.
+    pub id: JobId,
+    /// Who pays.
+    pub renter: Address,
+    /// As submitted.
+    pub spec: JobSpecView,
+    /// Height it was submitted at.
+    pub submitted_at: u64,
+    /// Height at which it ends whatever happened, disputes under way excepted.
+    pub ends_at: u64,
+    /// How it ended; None while open.
+    pub outcome: Option<JobOutcome>,
+    /// Why it ended short.
+    pub cause: JobCause,
+    /// Escrow still held.
+    #[serde(with = "as_string")]
+    pub escrow: Grains,
+    /// Paid to providers so far.
+    #[serde(with = "as_string")]
+    pub paid: Grains,
+    /// Returned to the renter so far.
+    #[serde(with = "as_string")]
+    pub refunded: Grains,
+    /// Compensation the renter received from slashed collateral.
+    #[serde(with = "as_string")]
+    pub compensated: Grains,
+    /// Fuel of all settled tasks, counted once a task.
+    pub fuel: u64,
+    /// Merkle-sum root over the accepted leaves of all tasks, once completed.
+    pub result_root: Option<B256>,
+    /// Its lots.
+    pub lots: Vec<LotView>,
+}
+
+/// A line of a list of jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSummary {
+    /// Its id.
+    pub id: JobId,
+    /// Who pays.
+    pub renter: Address,
+    /// Height it was submitted at.
+    pub submitted_at: u64,
+    /// Number of tasks.
+    pub tasks: u32,
+    /// Lots settled and all lots.
+    pub lots_settled: u32,
+    /// All lots.
+    pub lots: u32,
+    /// How it ended; None while open.
+    pub outcome: Option<JobOutcome>,
+}
+
+/// A provider as registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderView {
+    /// Its account.
+    pub account: Address,
+    /// Whose machine it is.
+    pub operator: Address,
+    /// HPKE public key.
+    pub sealing_key: B256,
+    /// Canonical encoding of its blob endpoint.
+    pub endpoint: Bytes,
+    /// Runtime it sells.
+    pub runtime_id: B256,
+    /// Its price.
+    #[serde(with = "as_string")]
+    pub price_per_gigafuel: Grains,
+    /// Lots it runs at the same time at most.
+    pub max_lots: u32,
+    /// Largest fuel cap it takes.
+    pub max_fuel_per_task: u64,
+    /// Largest memory it takes, MiB.
+    pub max_memory_mib: u32,
+    /// Takes new work.
+    pub open: bool,
+    /// All its collateral.
+    #[serde(with = "as_string")]
+    pub collateral: Grains,
+    /// The part behind running lots.
+    #[serde(with = "as_string")]
+    pub locked: Grains,
+    /// The part asked back.
+    #[serde(with = "as_string")]
+    pub withdrawing: Grains,
+    /// Height from which that may leave.
+    pub withdrawable_at: u64,
+    /// Lots it works on.
+    pub active_lots: u32,
+    /// Lots it was paid for.
+    pub lots_settled: u64,
+    /// Times it was slashed.
+    pub faults: u64,
+    /// Earned over its life.
+    #[serde(with = "as_string")]
+    pub earned: Grains,
+    /// Slashed over its life.
+    #[serde(with = "as_string")]
+    pub slashed: Grains,
+}
+
+/// What a provider has to do about one lot: a level, not an edge, so a restarted provider needs no
+/// history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkItem {
+    /// The job.
+    pub job: JobId,
+    /// The lot as it stands; its replicas include this provider's.
+    pub lot: LotView,
+    /// The job's specification with `inputs` cut down to this lot's tasks.
+    pub spec: JobSpecView,
+    /// Who pays.
+    pub renter: Address,
+    /// The job key sealed to this provider; several if several holders sent one.
+    pub sealed_keys: Vec<Bytes>,
+    /// What is expected of this provider.
+    pub role: Role,
+    /// Endpoints of the lot's other replicas, further sources of the same blobs.
+    pub peers: Vec<Bytes>,
+}
+
+/// Why a lot concerns an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Runs a replica.
+    Replica,
+    /// Was drawn as a delivery witness.
+    Witness,
+    /// Is a validator who adjudicates.
+    Adjudicator,
+    /// Is the renter: delivers keys, fetches outputs, discloses the key in a dispute.
+    Renter,
+}
+
+/// Where all grains are. `minted == burned + balances + escrow + collateral + stake` or the node halts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Books {
+    /// Minted since and at genesis.
+    #[serde(with = "as_string")]
+    pub minted: Grains,
+    /// Burned: base fees and shares of slashes.
+    #[serde(with = "as_string")]
+    pub burned: Grains,
+    /// In accounts.
+    #[serde(with = "as_string")]
+    pub balances: Grains,
+    /// Held for jobs, challenges and demands.
+    #[serde(with = "as_string")]
+    pub escrow: Grains,
+    /// Providers' collateral.
+    #[serde(with = "as_string")]
+    pub collateral: Grains,
+    /// Validators' stake.
+    #[serde(with = "as_string")]
+    pub stake: Grains,
+}
+
+impl Books {
+    /// Whether every grain is accounted for.
+    pub fn balance(&self) -> bool {
+        [self.burned, self.balances, self.escrow, self.collateral, self.stake]
+            .into_iter()
+            .try_fold(0u128, u128::checked_add)
+            == Some(self.minted)
+    }
+}
