@@ -18,6 +18,12 @@ pub fn job_id(chain_id: u64, renter: Address, nonce: u64) -> JobId {
     keccak256(bytes)
 }
 
+/// What a job names its key by: BLAKE3 `derive_key` with a context of its own, so that the hash says
+/// nothing about the key and can't be mistaken for another use of it.
+pub fn key_hash(key: &B256) -> B256 {
+    blake3::derive_key("assay 2026-11 job key hash", key.as_slice()).into()
+}
+
 /// What a provider commits to before anyone reveals: keccak256 of ("assay/commit", chain id, job,
 /// lot, provider, salt, root, total fuel). Salted and bound to who says it, so it cannot be echoed.
 pub fn result_commitment(
