@@ -1,0 +1,56 @@
+//! What transactions cost in gas: Ethereum's intrinsic cost plus a schedule for protocol calls.
+//!
+//! The cost of a call is a function of the call alone, so it is known before execution, the sender
+//! pays exactly that, and no transaction runs out of gas half way.
+//!
+//! | part | gas |
+//! |---|---|
+//! | any transaction | 21,000 |
+//! | byte of calldata, zero / other | 4 / 16 |
+//! | submit | 60,000 + 2,000 a task + 20,000 a lot |
+//! | reveal, revealVerdict | 40,000 + 2,000 a leaf |
+//! | register, update, challenge, demandDelivery | 60,000 |
+//! | any other call | 40,000 |
+
+use assay_types::{
+    Call,
+    abi::{IDisputes::IDisputesCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls},
+};
+
+const TRANSACTION: u64 = 21_000;
+const ZERO_BYTE: u64 = 4;
+const OTHER_BYTE: u64 = 16;
+
+/// Gas of a transaction with `input` that asks for `call`.
+pub(crate) fn cost(input: &[u8], call: &Call) -> u64 {
+    let zeros = input.iter().filter(|byte| **byte == 0).count();
+    let others = input.len().saturating_sub(zeros);
+    TRANSACTION
+        .saturating_add(times(zeros, ZERO_BYTE))
+        .saturating_add(times(others, OTHER_BYTE))
+        .saturating_add(call_cost(call))
+}
+
+fn times(count: usize, gas: u64) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(gas)
+}
+
+fn call_cost(call: &Call) -> u64 {
+    const LARGE: u64 = 60_000;
+    const SMALL: u64 = 40_000;
+    match call {
+        Call::Transfer => 0,
+        Call::Providers(IProvidersCalls::register(_) | IProvidersCalls::update(_)) => LARGE,
+        Call::Jobs(IJobsCalls::submit(submit)) => {
+            let tasks = submit.spec.inputs.len();
+            let per_lot = usize::try_from(submit.spec.tasksPerLot).unwrap_or(usize::MAX).max(1);
+            LARGE.saturating_add(times(tasks, 2_000)).saturating_add(times(tasks.div_ceil(per_lot), 20_000))
+        }
+        Call::Jobs(IJobsCalls::reveal(reveal)) => SMALL.saturating_add(times(reveal.leaves.len(), 2_000)),
+        Call::Jobs(IJobsCalls::challenge(_) | IJobsCalls::demandDelivery(_)) => LARGE,
+        Call::Disputes(IDisputesCalls::revealVerdict(reveal)) => {
+            SMALL.saturating_add(times(reveal.leaves.len(), 2_000))
+        }
+        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) => SMALL,
+    }
+}

@@ -1,0 +1,48 @@
+//! The state at height 0.
+
+use alloy_primitives::B256;
+use assay_types::{Genesis, GenesisError};
+
+use crate::{
+    keys,
+    money::{Pot, transfer},
+    reject::Stop,
+    state::{Changes, MemState},
+    step::{BlockContext, Env, Network, Step, Tip},
+};
+
+/// The state a network starts from. Signature checks of the validators' keys are the chain's.
+pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
+    genesis.validate()?;
+    let beacon = genesis.hash();
+    let tip = Tip {
+        height: 0,
+        timestamp_ms: genesis.timestamp_ms,
+        proposer: Default::default(),
+        beacon,
+        receipts_root: B256::ZERO,
+        base_fee: genesis.params.min_base_fee,
+        next_base_fee: genesis.params.min_base_fee,
+        gas_used: 0,
+    };
+    let env = Env {
+        ctx: BlockContext { height: 0, timestamp_ms: genesis.timestamp_ms, proposer: Default::default(), beacon },
+        params: genesis.params.clone(),
+        network: Network::of(genesis),
+        tip,
+    };
+    let nothing = MemState::default();
+    let mut step = Step::new(&nothing, &env);
+    let params = serde_json::to_vec(&genesis.params).map_err(|e| GenesisError::Malformed(e.to_string()))?;
+    step.state.put(keys::params(), params);
+    step.write(keys::network(), &env.network);
+    step.write(keys::tip(), &env.tip);
+    let overflow = |_: Stop| GenesisError::SupplyOverflow;
+    for account in &genesis.accounts {
+        transfer(&mut step, Pot::Mint, Pot::Account(account.address), account.balance).map_err(overflow)?;
+    }
+    for validator in &genesis.validators {
+        transfer(&mut step, Pot::Mint, Pot::Stake(validator.account), validator.stake).map_err(overflow)?;
+    }
+    Ok(step.state.into_changes())
+}

@@ -1,0 +1,153 @@
+//! Where things lie in the state: one table a tag byte, fields big-endian after it, so that a scan
+//! of a prefix is in order.
+//!
+//! Money lies in the tables up to [`BURNED`] and nowhere else.
+
+use alloy_primitives::{Address, B256};
+use assay_types::JobId;
+
+pub(crate) const META: u8 = 0x00;
+pub(crate) const ACCOUNT: u8 = 0x01;
+pub(crate) const ESCROW: u8 = 0x02;
+pub(crate) const COLLATERAL: u8 = 0x03;
+pub(crate) const STAKE: u8 = 0x04;
+pub(crate) const BOND: u8 = 0x05;
+pub(crate) const MINTED: u8 = 0x06;
+pub(crate) const BURNED: u8 = 0x07;
+
+pub(crate) const PROVIDER: u8 = 0x10;
+/// Providers with an open ask, by runtime.
+pub(crate) const OPEN_ASK: u8 = 0x11;
+
+pub(crate) const JOB: u8 = 0x20;
+pub(crate) const TERMS: u8 = 0x21;
+/// Input hashes, one entry a lot.
+pub(crate) const INPUTS: u8 = 0x22;
+pub(crate) const LOT: u8 = 0x23;
+pub(crate) const DISPUTE: u8 = 0x24;
+pub(crate) const DELIVERY: u8 = 0x25;
+/// Sealed job keys: job, provider, sender.
+pub(crate) const SEALED_KEY: u8 = 0x26;
+pub(crate) const RESULT: u8 = 0x27;
+
+/// Lots an account has a replica in.
+pub(crate) const WORK_REPLICA: u8 = 0x30;
+/// Lots an account witnesses.
+pub(crate) const WORK_WITNESS: u8 = 0x31;
+/// Lots under adjudication.
+pub(crate) const WORK_JUDGE: u8 = 0x32;
+/// Open jobs of a renter.
+pub(crate) const RENTER_OPEN: u8 = 0x33;
+/// All jobs of a renter, latest first.
+pub(crate) const RENTER_JOBS: u8 = 0x34;
+/// All jobs, latest first.
+pub(crate) const JOBS_BY_AGE: u8 = 0x35;
+
+/// Deadlines of lots.
+pub(crate) const DUE_LOT: u8 = 0x40;
+/// Ends of jobs.
+pub(crate) const DUE_END: u8 = 0x41;
+/// Lots that wait for providers.
+pub(crate) const DUE_MATCH: u8 = 0x42;
+
+/// The latest block's own facts.
+pub fn tip() -> Vec<u8> {
+    vec![META, 0]
+}
+
+/// What never changes after genesis: chain id, genesis hash, validators.
+pub fn network() -> Vec<u8> {
+    vec![META, 1]
+}
+
+/// The consensus parameters.
+pub fn params() -> Vec<u8> {
+    vec![META, 2]
+}
+
+/// An account's nonce and balance.
+pub fn account(address: &Address) -> Vec<u8> {
+    key(ACCOUNT, &[address.as_slice()])
+}
+
+/// The compact result of a closed job, which `job receipt` proves: see [`crate::JobResult`].
+pub fn job_result(job: JobId) -> Vec<u8> {
+    key(RESULT, &[job.as_slice()])
+}
+
+/// A key of table `tag` made of `parts`.
+pub(crate) fn key(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(80);
+    key.push(tag);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+pub(crate) fn of_address(tag: u8, address: &Address) -> Vec<u8> {
+    key(tag, &[address.as_slice()])
+}
+
+pub(crate) fn of_job(tag: u8, job: &JobId) -> Vec<u8> {
+    key(tag, &[job.as_slice()])
+}
+
+pub(crate) fn of_lot(tag: u8, job: &JobId, lot: u32) -> Vec<u8> {
+    key(tag, &[job.as_slice(), &lot.to_be_bytes()])
+}
+
+pub(crate) fn open_ask(runtime: &B256, provider: &Address) -> Vec<u8> {
+    key(OPEN_ASK, &[runtime.as_slice(), provider.as_slice()])
+}
+
+pub(crate) fn sealed_key(job: &JobId, provider: &Address, sender: &Address) -> Vec<u8> {
+    key(SEALED_KEY, &[job.as_slice(), provider.as_slice(), sender.as_slice()])
+}
+
+pub(crate) fn sealed_keys(job: &JobId, provider: &Address) -> Vec<u8> {
+    key(SEALED_KEY, &[job.as_slice(), provider.as_slice()])
+}
+
+pub(crate) fn work(tag: u8, account: &Address, job: &JobId, lot: u32) -> Vec<u8> {
+    key(tag, &[account.as_slice(), job.as_slice(), &lot.to_be_bytes()])
+}
+
+pub(crate) fn renter_open(renter: &Address, job: &JobId) -> Vec<u8> {
+    key(RENTER_OPEN, &[renter.as_slice(), job.as_slice()])
+}
+
+pub(crate) fn renter_job(renter: &Address, height: u64, job: &JobId) -> Vec<u8> {
+    key(RENTER_JOBS, &[renter.as_slice(), &(!height).to_be_bytes(), job.as_slice()])
+}
+
+pub(crate) fn job_by_age(height: u64, job: &JobId) -> Vec<u8> {
+    key(JOBS_BY_AGE, &[&(!height).to_be_bytes(), job.as_slice()])
+}
+
+/// First key after all keys that start with `prefix`; none when `prefix` is all ones.
+pub(crate) fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+/// The job and lot at the end of an index key.
+pub(crate) fn job_and_lot(key: &[u8]) -> Option<(JobId, u32)> {
+    let (rest, lot) = key.split_last_chunk::<4>()?;
+    let (_, job) = rest.split_last_chunk::<32>()?;
+    Some((JobId::from(*job), u32::from_be_bytes(*lot)))
+}
+
+/// The job at the end of an index key.
+pub(crate) fn job_at_end(key: &[u8]) -> Option<JobId> {
+    key.split_last_chunk::<32>().map(|(_, job)| JobId::from(*job))
+}
+
+/// The address at the end of an index key.
+pub(crate) fn address_at_end(key: &[u8]) -> Option<Address> {
+    key.split_last_chunk::<20>().map(|(_, address)| Address::from(*address))
+}

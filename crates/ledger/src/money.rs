@@ -1,0 +1,163 @@
+//! The one function value moves through, and the count of where all of it is.
+//!
+//! Every grain lies in exactly one pot, each pot is an entry of the state, and
+//! `minted = burned + accounts + escrow + bonds + collateral + stake`. After each block the change of
+//! the money tables is checked against that ([`check_changes`]); [`books`] counts everything anew.
+
+use alloy_primitives::Address;
+use assay_types::{Grains, JobId, view::Books};
+
+use crate::{
+    accounts::Account,
+    codec,
+    keys::{self, ACCOUNT, BOND, BURNED, COLLATERAL, ESCROW, MINTED, STAKE},
+    reject::{BrokenInvariant, Done, Failure, sane},
+    state::{Changes, StateRead},
+    step::{Step, read},
+};
+
+/// What a bond stands behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BondKind {
+    Challenge,
+    Delivery,
+}
+
+/// A place where grains lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pot {
+    /// An account's balance.
+    Account(Address),
+    /// What a renter put down for a job.
+    Escrow(JobId),
+    /// What a provider put down for its honesty.
+    Collateral(Address),
+    /// What a validator put down at genesis.
+    Stake(Address),
+    /// What stands behind a challenge or demand on a lot.
+    Bond(BondKind, JobId, u32),
+    /// Grains that did not exist before: a source only.
+    Mint,
+    /// Grains that are no more: a sink only.
+    Burn,
+}
+
+impl Pot {
+    fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Account(address) => keys::account(address),
+            Self::Escrow(job) => keys::of_job(ESCROW, job),
+            Self::Collateral(provider) => keys::of_address(COLLATERAL, provider),
+            Self::Stake(validator) => keys::of_address(STAKE, validator),
+            Self::Bond(kind, job, lot) => {
+                keys::key(BOND, &[&[*kind as u8], job.as_slice(), lot.to_be_bytes().as_slice()])
+            }
+            Self::Mint => vec![MINTED],
+            Self::Burn => vec![BURNED],
+        }
+    }
+}
+
+/// Moves `amount` from one pot to another. A balance that is too small is the sender's failure; any
+/// other pot that is too small is a broken invariant.
+pub(crate) fn transfer(step: &mut Step<'_>, from: Pot, to: Pot, amount: Grains) -> Done {
+    if amount == 0 {
+        return Ok(());
+    }
+    match from {
+        Pot::Account(address) => {
+            let mut account = Account::load(&step.state, &address)?;
+            account.balance = account.balance.checked_sub(amount).ok_or(Failure::InsufficientFunds)?;
+            account.store(step, &address);
+        }
+        Pot::Mint => count(step, &from, amount)?,
+        Pot::Burn => return Err(BrokenInvariant::PotShort.into()),
+        _ => {
+            let key = from.key();
+            let held: Grains = step.read(&key)?.unwrap_or_default();
+            match held.checked_sub(amount).ok_or(BrokenInvariant::PotShort)? {
+                0 => step.state.delete(key),
+                left => step.write(key, &left),
+            }
+        }
+    }
+    match to {
+        Pot::Account(address) => {
+            let mut account = Account::load(&step.state, &address)?;
+            account.balance = sane(account.balance.checked_add(amount))?;
+            account.store(step, &address);
+            Ok(())
+        }
+        Pot::Mint => Err(BrokenInvariant::PotShort.into()),
+        _ => count(step, &to, amount),
+    }
+}
+
+fn count(step: &mut Step<'_>, pot: &Pot, amount: Grains) -> Done {
+    let key = pot.key();
+    let held: Grains = step.read(&key)?.unwrap_or_default();
+    let held = sane(held.checked_add(amount))?;
+    step.write(key, &held);
+    Ok(())
+}
+
+/// What lies in a pot.
+pub(crate) fn held(view: &dyn StateRead, pot: Pot) -> Result<Grains, BrokenInvariant> {
+    match pot {
+        Pot::Account(address) => Account::load(view, &address).map(|account| account.balance),
+        _ => Ok(read(view, &pot.key())?.unwrap_or_default()),
+    }
+}
+
+fn amount_in(table: u8, value: &[u8]) -> Result<Grains, BrokenInvariant> {
+    let amount = match table {
+        ACCOUNT => codec::decode::<Account>(value).map(|account| account.balance),
+        _ => codec::decode::<Grains>(value),
+    };
+    amount.ok_or(BrokenInvariant::Corrupt(table))
+}
+
+/// Checks that what a block changed in the money tables leaves the books balanced: pots and burned
+/// after plus minted before = pots and burned before plus minted after.
+pub(crate) fn check_changes(parent: &dyn StateRead, changes: &Changes) -> Result<(), BrokenInvariant> {
+    let mut left: Grains = 0;
+    let mut right: Grains = 0;
+    let add = |sum: &mut Grains, amount| {
+        *sum = sum.checked_add(amount).ok_or(BrokenInvariant::Books)?;
+        Ok::<(), BrokenInvariant>(())
+    };
+    for (key, value) in changes.range(vec![ACCOUNT]..=vec![BURNED]) {
+        let table = key.first().copied().unwrap_or_default();
+        let after = value.as_deref().map_or(Ok(0), |value| amount_in(table, value))?;
+        let before = parent.get(key).map_or(Ok(0), |value| amount_in(table, &value))?;
+        if table == MINTED {
+            add(&mut left, before)?;
+            add(&mut right, after)?;
+        } else {
+            add(&mut left, after)?;
+            add(&mut right, before)?;
+        }
+    }
+    if left == right { Ok(()) } else { Err(BrokenInvariant::Books) }
+}
+
+/// Counts where every grain is, from nothing.
+pub fn books(view: &dyn StateRead) -> Result<Books, BrokenInvariant> {
+    let sum = |tables: &[u8]| {
+        let mut sum: Grains = 0;
+        for table in tables {
+            for (_, value) in view.scan(&[*table], keys::after(&[*table]).as_deref()) {
+                sum = sum.checked_add(amount_in(*table, &value)?).ok_or(BrokenInvariant::Books)?;
+            }
+        }
+        Ok::<Grains, BrokenInvariant>(sum)
+    };
+    Ok(Books {
+        minted: sum(&[MINTED])?,
+        burned: sum(&[BURNED])?,
+        balances: sum(&[ACCOUNT])?,
+        escrow: sum(&[ESCROW, BOND])?,
+        collateral: sum(&[COLLATERAL])?,
+        stake: sum(&[STAKE])?,
+    })
+}

@@ -1,0 +1,240 @@
+//! Every way a transaction can be refused, by stable number.
+//!
+//! A [`Reject`] means that a transaction cannot be in a block at all (a block that holds it is
+//! invalid, nothing is charged). A [`Failure`] means that it is included, pays its fee, bumps its
+//! nonce and does nothing else. Variants stand in the order they are looked for: when several apply,
+//! the first wins. Numbers are never reused; `docs/protocol/rejects.md` is this table in prose.
+
+use alloy_primitives::Bytes;
+use alloy_sol_types::{Revert, SolError};
+use assay_types::{JobSpecError, RejectCode, TxFailure};
+
+macro_rules! codes {
+    ($(#[$meta:meta])* $name:ident { $($variant:ident = $number:literal $text:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u16)]
+        pub enum $name {
+            $(#[doc = $text] $variant = $number),*
+        }
+
+        impl $name {
+            /// All of them, in order of precedence.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Stable number.
+            pub fn code(self) -> RejectCode {
+                match self { $(Self::$variant => $number),* }
+            }
+
+            /// Stable name.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => stringify!($variant)),* }
+            }
+
+            /// What happened, in a sentence a sender can act on.
+            pub fn explain(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{} ({}): {}", self.name(), self.code(), self.explain())
+            }
+        }
+
+        impl std::error::Error for $name {}
+    };
+}
+
+codes! {
+    /// Why a transaction cannot be in a block.
+    Reject {
+        Oversized = 1 "the transaction has more bytes than the network allows",
+        Malformed = 2 "the bytes are not a canonical EIP-2718 transaction",
+        UnsupportedType = 3 "only EIP-1559 and EIP-155 legacy transactions are accepted",
+        WrongChainId = 4 "the transaction is signed for another chain, or for any chain",
+        ContractCreation = 5 "there is no virtual machine to create a contract in: set a destination",
+        AccessList = 6 "access lists buy nothing here: send an empty one",
+        AmountOverflow = 7 "value, fee or their sum does not fit 128 bits",
+        TipAboveMaxFee = 8 "the priority fee is above the maximum fee",
+        DataToAccount = 9 "calldata was sent to an address without code",
+        MalformedAbi = 10 "the calldata is not a canonically encoded call of this system contract",
+        ViewFunction = 11 "this function only reads: use eth_call",
+        GasLimitTooLow = 12 "the gas limit is below what this call costs: use eth_estimateGas",
+        GasLimitTooHigh = 13 "the gas limit is above that of a block",
+        BadSignature = 14 "the signature recovers no sender, or has a high s",
+        NonceTooLow = 20 "this nonce was used already",
+        NonceGap = 21 "an earlier nonce of the sender is missing",
+        FeeBelowBase = 22 "the maximum fee is below the block's base fee",
+        InsufficientFunds = 23 "the balance does not cover the value and the most the gas may cost",
+        BlockGasFull = 24 "the block has no gas left for this transaction",
+        BlockBytesFull = 25 "the block has no room left for this transaction",
+        LedgerHalted = 26 "the ledger found a broken invariant and stopped",
+    }
+}
+
+codes! {
+    /// Why an included transaction did nothing but pay its fee.
+    Failure {
+        NotPayable = 100 "this call takes no value",
+        ValueTooLow = 101 "the value sent does not cover the escrow, bond or least collateral",
+        AmountOverflow = 102 "an amount does not fit 128 bits",
+        InsufficientFunds = 103 "the balance does not cover the value",
+        AlreadyRegistered = 110 "this account is a provider already: use update",
+        UnknownProvider = 111 "this account is not a registered provider",
+        EndpointTooLong = 112 "the endpoint is longer than the network allows",
+        UnknownRuntime = 113 "the network does not run this runtime",
+        AskInvalid = 114 "price, lots, fuel and memory of an ask must not be zero",
+        AmountZero = 115 "the amount is zero",
+        CollateralInUse = 116 "collateral that backs lots or is being withdrawn already cannot be asked back",
+        NothingToWithdraw = 117 "no withdrawal was requested",
+        WithdrawalTooEarly = 118 "the withdrawal delay has not passed",
+        SpecNoTasks = 120 "a job needs at least one task",
+        SpecTooManyTasks = 121 "the job has more tasks than the network allows",
+        SpecLotSize = 122 "tasks per lot lie outside the network's bounds",
+        SpecUnknownAbi = 123 "the ABI number is unknown",
+        SpecReplicas = 124 "replicas lie outside the network's bounds",
+        SpecFuel = 125 "fuel per task lies outside the network's bounds",
+        SpecMemory = 126 "memory lies outside the network's bounds",
+        SpecOutput = 127 "the output cap is above the network's limit",
+        SpecPrice = 128 "the limit price is zero or overflows the escrow",
+        SpecWindow = 129 "a window or the lifetime lies outside the network's bounds",
+        SpecSource = 130 "the source endpoint is longer than the network allows",
+        JobExists = 131 "this job exists already",
+        UnknownJob = 140 "no such job",
+        JobClosed = 141 "the job is closed",
+        UnknownLot = 142 "the job has no such lot or task",
+        NotRenter = 143 "only the renter may do this",
+        NotAssigned = 144 "the provider has no replica in this job or lot",
+        NotKeyHolder = 145 "only the renter or an assigned provider may deliver the key",
+        KeyTooLong = 146 "a sealed key has 1 to 160 bytes",
+        KeyAlreadyDelivered = 147 "this sender already delivered a key to this provider",
+        WrongPhase = 148 "the lot is in a phase that does not allow this",
+        AlreadyCommitted = 149 "this replica has committed already",
+        AlreadyRevealed = 150 "this was revealed already",
+        KeyNotDelivered = 151 "a replica cannot commit before it has the key",
+        TooEarly = 152 "openings count only in a block after the last commitment",
+        TooLate = 153 "the deadline has passed",
+        LeafCount = 154 "there must be one leaf a task",
+        FuelAboveCap = 155 "a leaf claims more fuel than the task may burn",
+        RevealMismatch = 156 "the opening does not match the commitment",
+        BadReason = 157 "a reason to decline is 1, 2, 3 or 4",
+        HasCommitments = 158 "a job can be cancelled only while nothing has been committed to",
+        AnotherPending = 160 "a delivery demand or another dispute of this lot is pending",
+        NoWitnesses = 161 "no open provider of another operator could witness",
+        NotWitness = 162 "this account was not drawn as a witness",
+        AlreadyAttested = 163 "this witness has attested already",
+        MaskOutOfRange = 164 "the mask names replicas that the lot does not have",
+        WrongKey = 165 "the key does not hash to the job's key hash",
+        NotValidator = 166 "only a validator may judge",
+        AlreadyJudged = 167 "this validator has committed a verdict already",
+        NoVerdict = 168 "this validator committed no verdict",
+    }
+}
+
+impl Failure {
+    /// As receipts carry it.
+    pub fn to_receipt(self) -> TxFailure {
+        TxFailure { code: self.code(), name: self.name().to_owned() }
+    }
+
+    /// Return data of the failed call: ABI `Error(string)` with the stable name, which wallets print.
+    pub fn revert_data(self) -> Bytes {
+        Revert::from(format!("{} ({}): {}", self.name(), self.code(), self.explain())).abi_encode().into()
+    }
+}
+
+impl From<JobSpecError> for Failure {
+    fn from(error: JobSpecError) -> Self {
+        match error {
+            JobSpecError::NoTasks => Self::SpecNoTasks,
+            JobSpecError::TooManyTasks(_) => Self::SpecTooManyTasks,
+            JobSpecError::LotSize(_) => Self::SpecLotSize,
+            JobSpecError::UnknownAbi(_) => Self::SpecUnknownAbi,
+            JobSpecError::Replicas(_) => Self::SpecReplicas,
+            JobSpecError::Fuel(_) => Self::SpecFuel,
+            JobSpecError::Memory(_) => Self::SpecMemory,
+            JobSpecError::Output(_) => Self::SpecOutput,
+            JobSpecError::Price => Self::SpecPrice,
+            JobSpecError::Window => Self::SpecWindow,
+            JobSpecError::Source(_) => Self::SpecSource,
+        }
+    }
+}
+
+/// Something that must never be: the node stops rather than go on with wrong books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokenInvariant {
+    /// The state holds no genesis.
+    NoGenesis,
+    /// A record of this table does not decode.
+    Corrupt(u8),
+    /// A record that another one names is missing from this table.
+    Missing(u8),
+    /// A pot holds less than the protocol owes from it.
+    PotShort,
+    /// A count or sum overflowed or went below zero.
+    Arithmetic,
+    /// Minted is no longer burned plus all pots.
+    Books,
+    /// The end of a block refused a step of its own.
+    EndBlock(Failure),
+    /// Escrow was left when a job closed.
+    EscrowLeft,
+    /// A block's height is not its parent's plus one, or its time lies before its parent's.
+    Context,
+}
+
+impl std::fmt::Display for BrokenInvariant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoGenesis => f.write_str("the state holds no genesis"),
+            Self::Corrupt(table) => write!(f, "a record of table {table:#04x} does not decode"),
+            Self::Missing(table) => write!(f, "a record is missing from table {table:#04x}"),
+            Self::PotShort => f.write_str("a pot holds less than is owed from it"),
+            Self::Arithmetic => f.write_str("a count or sum is out of range"),
+            Self::Books => f.write_str("minted is not burned plus all pots"),
+            Self::EndBlock(failure) => write!(f, "the end of the block refused its own step: {failure}"),
+            Self::EscrowLeft => f.write_str("a closed job left escrow behind"),
+            Self::Context => f.write_str("the block does not follow its parent in height and time"),
+        }
+    }
+}
+
+impl std::error::Error for BrokenInvariant {}
+
+/// Why a step stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The sender's fault.
+    Fail(Failure),
+    /// Ours.
+    Broken(BrokenInvariant),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Fail(failure)
+    }
+}
+
+impl From<BrokenInvariant> for Stop {
+    fn from(broken: BrokenInvariant) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+/// Result of a step.
+pub(crate) type Done<T = ()> = Result<T, Stop>;
+
+/// For sums that cannot overflow while the books balance.
+pub(crate) fn sane<T>(value: Option<T>) -> Done<T> {
+    value.ok_or(Stop::Broken(BrokenInvariant::Arithmetic))
+}
+
+/// For sums a sender could make overflow.
+pub(crate) fn fits<T>(value: Option<T>) -> Done<T> {
+    value.ok_or(Stop::Fail(Failure::AmountOverflow))
+}

@@ -1,0 +1,167 @@
+//! A network in memory: one state, blocks executed on it, books checked after each.
+
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, crypto::secp256k1::sign_message};
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use assay_ledger::{
+    BlockBuilder, BlockContext, BlockOutput, CheckRules, Checked, MemState, Reject, check, genesis_state,
+};
+use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt};
+
+pub const CHAIN_ID: u64 = 2_611;
+pub const RUNTIME: B256 = B256::repeat_byte(0x77);
+pub const GWEI: u128 = 1_000_000_000;
+
+/// The secret key of the account named `name`.
+pub fn secret(name: &str) -> B256 {
+    keccak256(name)
+}
+
+/// The address of the account named `name`.
+pub fn addr(name: &str) -> Address {
+    use std::{cell::RefCell, collections::HashMap};
+    thread_local!(static KNOWN: RefCell<HashMap<String, Address>> = RefCell::default());
+    KNOWN.with_borrow_mut(|known| {
+        *known.entry(name.to_owned()).or_insert_with(|| {
+            let hash = keccak256("who");
+            let signature = sign_message(secret(name), hash).expect("a secret");
+            alloy_consensus::crypto::secp256k1::recover_signer(&signature, hash).expect("own signature")
+        })
+    })
+}
+
+/// A transaction before it is signed.
+pub fn tx(nonce: u64, to: Address, value: u128, input: Vec<u8>) -> TxEip1559 {
+    TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 20_000_000,
+        max_fee_per_gas: 2 * GWEI,
+        max_priority_fee_per_gas: 1_000,
+        to: TxKind::Call(to),
+        value: U256::from(value),
+        access_list: Default::default(),
+        input: input.into(),
+    }
+}
+
+/// The EIP-2718 bytes of `tx` signed by `name`.
+pub fn sign(name: &str, tx: TxEip1559) -> Bytes {
+    let signature = sign_message(secret(name), tx.signature_hash()).expect("a secret");
+    TxEnvelope::Eip1559(tx.into_signed(signature)).encoded_2718().into()
+}
+
+pub fn rules() -> CheckRules {
+    CheckRules { chain_id: CHAIN_ID, tx_bytes_limit: 128 << 10, block_gas_limit: 60_000_000 }
+}
+
+pub fn params() -> Params {
+    Params {
+        runtimes: vec![RUNTIME],
+        key_window: 10,
+        reveal_window: 5,
+        disclose_window: 5,
+        verdict_commit_window: 8,
+        verdict_reveal_window: 5,
+        delivery_window: 6,
+        withdrawal_delay: 20,
+        commit_window_bounds: (2, 1_000),
+        challenge_window_bounds: (2, 1_000),
+        max_lifetime: 10_000,
+        max_attempts: 3,
+        ..Params::default()
+    }
+}
+
+pub fn genesis() -> Genesis {
+    let rich = ["renter", "p1", "p2", "p3", "p4", "v1", "v2", "v3", "v4", "stranger"];
+    Genesis {
+        chain_id: CHAIN_ID,
+        timestamp_ms: 1_000_000,
+        accounts: rich
+            .iter()
+            .map(|name| GenesisAccount { address: addr(name), balance: 1_000 * GRAINS_PER_KRT })
+            .collect(),
+        validators: (1u8..=4)
+            .map(|i| GenesisValidator {
+                account: addr(&format!("v{i}")),
+                stake: 100 * GRAINS_PER_KRT,
+                network_key: B256::repeat_byte(i),
+                vote_key: vec![i; 48].into(),
+                proof_of_possession: vec![i; 96].into(),
+                address: "127.0.0.1:1".into(),
+            })
+            .collect(),
+        params: params(),
+    }
+}
+
+/// A chain of blocks on one state.
+pub struct Net {
+    pub state: MemState,
+    pub height: u64,
+    pub time_ms: u64,
+    pub last: Option<BlockOutput>,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        Self::of(&genesis())
+    }
+
+    pub fn of(genesis: &Genesis) -> Self {
+        let mut state = MemState::default();
+        state.apply(&genesis_state(genesis).expect("a good genesis"));
+        let net = Self { state, height: 0, time_ms: genesis.timestamp_ms, last: None };
+        net.invariant_books_balance();
+        net
+    }
+
+    pub fn context(&self) -> BlockContext {
+        let height = self.height + 1;
+        BlockContext {
+            height,
+            timestamp_ms: self.time_ms + 50,
+            proposer: addr(&format!("v{}", height % 4 + 1)),
+            beacon: keccak256(height.to_be_bytes()),
+        }
+    }
+
+    /// Executes a block of checked transactions; each is accepted or the reject is returned in its place.
+    pub fn run(&mut self, txs: &[Checked]) -> Vec<Result<Receipt, Reject>> {
+        let ctx = self.context();
+        let mut builder = BlockBuilder::new(&self.state, ctx.clone());
+        let results = txs.iter().map(|tx| builder.add(tx)).collect();
+        let output = builder.finish().expect("no broken invariant");
+        self.state.apply(&output.changes);
+        self.height = ctx.height;
+        self.time_ms = ctx.timestamp_ms;
+        self.last = Some(output);
+        self.invariant_books_balance();
+        results
+    }
+
+    pub fn invariant_books_balance(&self) {
+        let books = assay_ledger::books(&self.state).expect("readable");
+        assert!(books.balance(), "{books:?} at height {}", self.height);
+    }
+
+    pub fn nonce(&self, name: &str) -> u64 {
+        assay_ledger::account(&self.state, addr(name)).nonce
+    }
+
+    pub fn balance(&self, name: &str) -> u128 {
+        assay_ledger::account(&self.state, addr(name)).balance
+    }
+
+    /// A checked transaction of `name` with its next nonce.
+    pub fn tx(&self, name: &str, to: Address, value: u128, input: Vec<u8>) -> Checked {
+        check(&sign(name, tx(self.nonce(name), to, value, input)), &rules()).expect("valid")
+    }
+}
+
+impl Net {
+    pub fn books(&self) -> assay_types::view::Books {
+        assay_ledger::books(&self.state).expect("readable")
+    }
+}
