@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -109,10 +110,9 @@ impl Peers {
         loop {
             let had = partial.bytes.len();
             let Err(failed) = self.receive(source, id, max_bytes, &mut partial, flowing).await else { break };
-            if failed.broken {
-                self.retire(source).await;
-            }
-            if !failed.broken || partial.bytes.len() == had || resumes == MOST_RESUMES {
+            // A cut connection deserves another try; a peer that keeps us waiting does not.
+            let cut = matches!(failed.failure, PeerFailure::Unreachable(_));
+            if !cut || partial.bytes.len() == had || resumes == MOST_RESUMES {
                 return Err(failed.failure);
             }
             resumes += 1;
@@ -171,7 +171,7 @@ impl Peers {
             // A receiver that gives up stops the stream first and then says why: listen in any case.
             let written = send.write_chunk(bytes).await;
             let _closed = send.finish();
-            match self.read_answer(&mut recv, self.limits.transfer_timeout(size_bytes)).await {
+            match read_answer(&mut recv).await {
                 Ok(answer) if answer.status == Status::Ok => Ok(()),
                 Ok(answer) => Err(failure(answer.status)),
                 Err(failed) => Err(written.err().map_or(failed, write_failed).failure),
@@ -183,14 +183,20 @@ impl Peers {
 
     /// Sends a request and reads the head of the answer, over a kept connection if there is one.
     async fn ask(&self, source: &Source, request: &Request) -> Result<(SendStream, RecvStream, Answer), Failed> {
+        let mut again = false;
         loop {
             let (connection, kept) = self.connect(source).await?;
-            match self.ask_over(&connection, request).await {
-                // The kept connection may have died unnoticed: that says nothing about the peer.
-                Err(failed) if failed.broken && kept => self.retire_if(source, &connection).await,
+            // A kept connection may have died unnoticed, as when the peer was killed and is back:
+            // that says nothing about the peer.
+            let probe = kept && !again;
+            let patience = if probe { self.limits.probe_timeout } else { self.limits.stall_timeout };
+            match self.ask_over(&connection, request, patience).await {
                 Err(failed) if failed.broken => {
-                    self.retire_if(source, &connection).await;
-                    return Err(failed);
+                    self.retire(source, &connection).await;
+                    if !probe {
+                        return Err(failed);
+                    }
+                    again = true;
                 }
                 result => return result,
             }
@@ -201,30 +207,18 @@ impl Peers {
         &self,
         connection: &Connection,
         request: &Request,
+        patience: Duration,
     ) -> Result<(SendStream, RecvStream, Answer), Failed> {
-        let open = async {
-            let (mut send, recv) = connection.open_bi().await.map_err(|error| lost(&error))?;
+        let work = async {
+            let (mut send, mut recv) = connection.open_bi().await.map_err(|error| lost(&error))?;
             send.write_all(&request.encode()).await.map_err(write_failed)?;
-            Ok((send, recv))
+            if !matches!(request, Request::Put { .. }) {
+                let _closed = send.finish();
+            }
+            let answer = read_answer(&mut recv).await?;
+            Ok((send, recv, answer))
         };
-        let (mut send, mut recv) = timeout(self.limits.stall_timeout, open)
-            .await
-            .unwrap_or_else(|_| Err(Failed { failure: PeerFailure::Timeout, broken: true }))?;
-        if !matches!(request, Request::Put { .. }) {
-            let _closed = send.finish();
-        }
-        let answer = self.read_answer(&mut recv, self.limits.stall_timeout).await?;
-        Ok((send, recv, answer))
-    }
-
-    async fn read_answer(&self, recv: &mut RecvStream, limit: std::time::Duration) -> Result<Answer, Failed> {
-        let mut frame = [0; ANSWER_BYTES];
-        match timeout(limit, recv.read_exact(&mut frame)).await {
-            Ok(Ok(())) => Answer::decode(&frame).map_err(|_| PeerFailure::Protocol.into()),
-            Ok(Err(ReadExactError::FinishedEarly(_))) => Err(PeerFailure::Protocol.into()),
-            Ok(Err(ReadExactError::ReadError(error))) => Err(read_failed(error)),
-            Err(_) => Err(Failed { failure: PeerFailure::Timeout, broken: true }),
-        }
+        timeout(patience, work).await.unwrap_or(Err(Failed { failure: PeerFailure::Timeout, broken: true }))
     }
 
     /// A connection to the source, and whether it was kept from before.
@@ -255,11 +249,7 @@ impl Peers {
         pool.entry(node).or_default().clone()
     }
 
-    async fn retire(&self, source: &Source) {
-        *self.slot(source.node()).lock().await = None;
-    }
-
-    async fn retire_if(&self, source: &Source, connection: &Connection) {
+    async fn retire(&self, source: &Source, connection: &Connection) {
         let slot = self.slot(source.node());
         let mut kept = slot.lock().await;
         if kept.as_ref().is_some_and(|other| other.stable_id() == connection.stable_id()) {
@@ -312,7 +302,7 @@ impl Partial {
                 Ok(Ok(Some(read))) => filled += read,
                 Ok(Ok(None)) => break Err(PeerFailure::Protocol.into()),
                 Ok(Err(error)) => break Err(read_failed(error)),
-                Err(_) => break Err(Failed { failure: PeerFailure::Timeout, broken: true }),
+                Err(_) => break Err(PeerFailure::Timeout.into()),
             }
             if filled - self.hashed >= PIECE_BYTES / 4 {
                 self.hasher.update(&self.bytes[self.hashed..filled]);
@@ -342,6 +332,15 @@ impl<'a> Flow<'a> {
 impl Drop for Flow<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn read_answer(recv: &mut RecvStream) -> Result<Answer, Failed> {
+    let mut frame = [0; ANSWER_BYTES];
+    match recv.read_exact(&mut frame).await {
+        Ok(()) => Answer::decode(&frame).map_err(|_| PeerFailure::Protocol.into()),
+        Err(ReadExactError::FinishedEarly(_)) => Err(PeerFailure::Protocol.into()),
+        Err(ReadExactError::ReadError(error)) => Err(read_failed(error)),
     }
 }
 

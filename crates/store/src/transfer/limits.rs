@@ -25,6 +25,9 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Time for a request or the head of an answer to arrive, and for a single pause after it.
     pub stall_timeout: Duration,
+    /// As `stall_timeout` for the head of an answer over a connection kept from before, which may
+    /// have died unnoticed; after it the peer is dialled anew.
+    pub probe_timeout: Duration,
     /// A transfer may take `stall_timeout` plus its size at this pace, so that dripping peers end.
     pub min_bytes_per_s: u64,
     /// When a source has sent nothing for so long, the next one is asked beside it.
@@ -44,6 +47,7 @@ impl Default for Limits {
             max_sources: 16,
             connect_timeout: Duration::from_secs(4),
             stall_timeout: Duration::from_secs(8),
+            probe_timeout: Duration::from_secs(2),
             min_bytes_per_s: 64 << 10,
             hedge_after: Duration::from_millis(750),
             idle_timeout: Duration::from_secs(60),

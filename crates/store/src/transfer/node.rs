@@ -98,6 +98,19 @@ struct Inner {
     flights: Mutex<HashMap<BlobId, (Plan, WeakFlight)>>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.router.is_shutdown() {
+            return;
+        }
+        // Dropped without `shutdown`: peers are still told, if there is a runtime left to do it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let router = self.router.clone();
+            runtime.spawn(async move { router.shutdown().await });
+        }
+    }
+}
+
 impl BlobNode {
     /// Starts listening and serving `store`; `policy` decides what others may store here.
     pub async fn spawn(config: NodeConfig, store: BlobStore, policy: Arc<dyn AcceptPut>) -> Result<Self, NodeError> {
