@@ -1,1 +1,4 @@
 //! assay-chain
+
+pub mod index;
+pub mod mempool;
