@@ -1,4 +1,4 @@
-//! assay-chain
+//! The chain: consensus, mempool, state database, index and JSON-RPC.
 
 pub mod index;
 pub mod mempool;

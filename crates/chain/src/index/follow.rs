@@ -105,6 +105,7 @@ mod tests {
                 }
             }
             task.abort();
+            assert!(task.await.is_err_and(|error| error.is_cancelled()), "it follows until stopped");
             history.drain().await;
             (history, index)
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
+    thread::JoinHandle,
 };
 
 use alloy_rpc_types_eth::Filter;
@@ -31,8 +32,10 @@ const SUBSCRIBER_BACKLOG: usize = 128;
 #[derive(Debug)]
 pub struct History {
     index: Arc<Index>,
-    recent: RwLock<Recent>,
-    writer: mpsc::Sender<SharedBlock>,
+    recent: Arc<RwLock<Recent>>,
+    /// None only while being dropped.
+    writer: Option<mpsc::Sender<SharedBlock>>,
+    thread: Option<JoinHandle<()>>,
     published: broadcast::Sender<SharedBlock>,
     failure: watch::Receiver<Option<String>>,
 }
@@ -47,40 +50,40 @@ struct Recent {
 }
 
 impl History {
-    /// Starts the thread that writes blocks to the index. It ends, all written, when the history is
-    /// dropped.
+    /// Starts the thread that writes blocks to the index. Dropping the history waits until all is
+    /// written, so that the file can be opened again at once.
     pub fn start(index: Arc<Index>) -> std::io::Result<Arc<Self>> {
         let (writer, queue) = mpsc::channel(BACKLOG);
         let (fail, failure) = watch::channel(None);
-        let history = Arc::new(Self {
-            index: Arc::clone(&index),
-            recent: RwLock::default(),
-            writer,
+        let recent = Arc::<RwLock<Recent>>::default();
+        let (table, memory) = (Arc::clone(&index), Arc::clone(&recent));
+        let thread = std::thread::Builder::new()
+            .name("index-writer".into())
+            .spawn(move || write(&table, queue, &fail, |written| memory.write().forget(written)))?;
+        Ok(Arc::new(Self {
+            index,
+            recent,
+            writer: Some(writer),
+            thread: Some(thread),
             published: broadcast::Sender::new(SUBSCRIBER_BACKLOG),
             failure,
-        });
-        let weak = Arc::downgrade(&history);
-        let forget = move |written: &[SharedBlock]| {
-            if let Some(history) = weak.upgrade() {
-                history.recent.write().forget(written);
-            }
-        };
-        std::thread::Builder::new().name("index-writer".into()).spawn(move || write(&index, queue, &fail, forget))?;
-        Ok(history)
+        }))
     }
 
     /// Adds the next block and tells subscribers. Waits when the disk is far behind.
     pub async fn publish(&self, block: SharedBlock) {
         self.recent.write().add(&block);
-        // The writer is gone only after a failure, which `failure` tells.
-        self.writer.send(Arc::clone(&block)).await.ok();
+        if let Some(writer) = &self.writer {
+            // The thread is gone only after a failure, which `failure` tells.
+            writer.send(Arc::clone(&block)).await.ok();
+        }
         self.published.send(block).ok();
     }
 
     /// Waits until everything published is on disk, or writing has stopped.
     pub async fn drain(&self) {
         let mut failure = self.failure();
-        while self.writer.capacity() < self.writer.max_capacity() || !self.recent.read().all_written() {
+        while !self.recent.read().all_written() {
             if failure.borrow_and_update().is_some() {
                 return;
             }
@@ -180,6 +183,15 @@ impl History {
 
     fn on_disk(&self, filter: &Filter, from: u64, to: u64, limits: &LogLimits) -> Result<Vec<SharedBlock>, IndexError> {
         Ok(self.index.matching(filter, from..=to, limits)?.into_iter().map(Arc::new).collect())
+    }
+}
+
+impl Drop for History {
+    fn drop(&mut self) {
+        self.writer = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the index writer panicked");
+        }
     }
 }
 

@@ -341,7 +341,7 @@ pub(super) mod tests {
             gas_limit: 60_000_000,
             size_bytes: 1_234,
             txs: (0..txs).map(tx).collect(),
-            end_logs: if height % 2 == 0 { vec![log("end", txs)] } else { vec![] },
+            end_logs: if height.is_multiple_of(2) { vec![log("end", txs)] } else { vec![] },
         })
     }
 

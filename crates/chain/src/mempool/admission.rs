@@ -85,10 +85,7 @@ pub struct Admission {
 
 impl Admission {
     /// Starts the worker. `state` gives the finalized state at the time it is called.
-    pub fn start(
-        pool: Arc<Mempool>,
-        state: impl Fn() -> Arc<dyn StateRead> + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn start(pool: Arc<Mempool>, state: impl Fn() -> Arc<dyn StateRead> + Send + 'static) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(BACKLOG);
         std::thread::Builder::new().name("tx-admission".into()).spawn(move || work(&pool, state, queue))?;
         Ok(Self { jobs })

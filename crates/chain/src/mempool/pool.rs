@@ -21,8 +21,10 @@ pub trait PoolTx {
     fn sender(&self) -> Address;
     /// Its nonce.
     fn nonce(&self) -> u64;
-    /// Most gas it may use.
+    /// Most gas its sender pays for.
     fn gas_limit(&self) -> u64;
+    /// Gas it takes of a block.
+    fn gas(&self) -> u64;
     /// Most grains a unit of gas may cost.
     fn max_fee_per_gas(&self) -> u128;
     /// Most of that for the leader.
@@ -453,7 +455,7 @@ impl<T: PoolTx> Pool<T> {
             let Some(entry) = queue.get(nonce) else { continue };
             let Some(left) = budget.checked_sub(entry.cost) else { continue };
             let size = entry.tx.size_bytes();
-            match (space.gas.checked_sub(entry.tx.gas_limit()), space.bytes.checked_sub(size)) {
+            match (space.gas.checked_sub(entry.tx.gas()), space.bytes.checked_sub(size)) {
                 (Some(gas), Some(bytes)) => space = Space { gas, bytes },
                 _ => {
                     misfits += 1;

@@ -26,6 +26,9 @@ impl PoolTx for Tx {
     fn gas_limit(&self) -> u64 {
         self.gas
     }
+    fn gas(&self) -> u64 {
+        self.gas
+    }
     fn max_fee_per_gas(&self) -> u128 {
         self.fee
     }
@@ -90,7 +93,8 @@ fn each_rule_of_admission_refuses_with_its_own_error() {
     let cost = 21_000 * 100 + 1;
     let poor = |needed, balance| PoolError::InsufficientFunds { sender: Address::repeat_byte(1), balance, needed };
     let underpriced = PoolError::ReplacementUnderpriced { percent: 10, max_fee: 110, max_tip: 11 };
-    let table: Vec<(&str, Vec<Tx>, Tx, Funds, Result<(), PoolError>)> = vec![
+    type Row = (&'static str, Vec<Tx>, Tx, Funds, Result<(), PoolError>);
+    let table: Vec<Row> = vec![
         ("a plain transfer waits", vec![], tx(1, 0), RICH, Ok(())),
         ("the same again", vec![tx(1, 0)], tx(1, 0), RICH, Err(PoolError::AlreadyKnown)),
         (
@@ -115,13 +119,7 @@ fn each_rule_of_admission_refuses_with_its_own_error() {
             Err(PoolError::FeeTooLow { given: 49, floor: 50 }),
         ),
         ("fee cap at the base fee", vec![], Tx { fee: 50, ..tx(1, 0) }, RICH, Ok(())),
-        (
-            "a used nonce",
-            vec![],
-            tx(1, 6),
-            funds(7, 1 << 100),
-            Err(PoolError::NonceTooLow { expected: 7, given: 6 }),
-        ),
+        ("a used nonce", vec![], tx(1, 6), funds(7, 1 << 100), Err(PoolError::NonceTooLow { expected: 7, given: 6 })),
         ("the next nonce", vec![], tx(1, 7), funds(7, 1 << 100), Ok(())),
         ("a gap within the bound is held", vec![], tx(1, 2), RICH, Ok(())),
         (
@@ -140,20 +138,8 @@ fn each_rule_of_admission_refuses_with_its_own_error() {
         ),
         ("a filled queue moves the bound on", vec![tx(1, 0), tx(1, 1)], tx(1, 4), RICH, Ok(())),
         ("replacement without a raise", vec![tx(1, 0)], Tx { value: 2, ..tx(1, 0) }, RICH, Err(underpriced)),
-        (
-            "replacement that raises the tip alone",
-            vec![tx(1, 0)],
-            Tx { tip: 11, ..tx(1, 0) },
-            RICH,
-            Err(underpriced),
-        ),
-        (
-            "replacement that raises the cap alone",
-            vec![tx(1, 0)],
-            Tx { fee: 110, ..tx(1, 0) },
-            RICH,
-            Err(underpriced),
-        ),
+        ("replacement that raises the tip alone", vec![tx(1, 0)], Tx { tip: 11, ..tx(1, 0) }, RICH, Err(underpriced)),
+        ("replacement that raises the cap alone", vec![tx(1, 0)], Tx { fee: 110, ..tx(1, 0) }, RICH, Err(underpriced)),
         ("replacement that raises both by 10 %", vec![tx(1, 0)], Tx { fee: 110, tip: 11, ..tx(1, 0) }, RICH, Ok(())),
         ("just enough money", vec![], tx(1, 0), funds(0, cost), Ok(())),
         ("a grain short", vec![], tx(1, 0), funds(0, cost - 1), Err(poor(cost, cost - 1))),
@@ -285,7 +271,10 @@ fn a_finalized_block_prunes_what_it_used_and_moves_the_base_fee() {
     invariant_indexes_agree(&pool);
     let low = pool.insert(Arc::new(Tx { fee: 69, ..tx(3, 0) }), RICH);
     assert_eq!(low, Err(PoolError::FeeTooLow { given: 69, floor: 70 }));
-    assert_eq!(nonces(&pool.propose(|s| Funds { nonce: if *s == sender { 2 } else { 0 }, ..RICH }, 70, ROOMY)).len(), 2);
+    assert_eq!(
+        nonces(&pool.propose(|s| Funds { nonce: if *s == sender { 2 } else { 0 }, ..RICH }, 70, ROOMY)).len(),
+        2
+    );
 }
 
 #[test]

@@ -36,6 +36,9 @@ impl PoolTx for Checked {
     fn gas_limit(&self) -> u64 {
         self.gas_limit
     }
+    fn gas(&self) -> u64 {
+        self.gas
+    }
     fn max_fee_per_gas(&self) -> u128 {
         self.max_fee_per_gas
     }
