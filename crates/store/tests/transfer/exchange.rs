@@ -233,7 +233,7 @@ async fn a_node_that_restarts_keeps_identity_port_and_blobs_and_old_peers_find_i
     let source = alice.source();
     let first = alice.put(Bytes::from_static(b"first")).await.unwrap();
     let second = alice.put(Bytes::from_static(b"second")).await.unwrap();
-    bob.node.get(first, MANY, &[source.clone()]).await.unwrap();
+    bob.node.get(first, MANY, std::slice::from_ref(&source)).await.unwrap();
     alice.shutdown().await;
     drop(alice);
 

@@ -17,7 +17,7 @@ async fn failure_of(script: Script, limits: Limits) -> (PeerFailure, Duration) {
     let bob = honest_with(2, limits, Arc::new(RefusePuts), 1 << 20).await;
     let id = BlobId::of(&content(5000));
     let start = Instant::now();
-    let error = bob.node.get(id, 10_000, &[server.source.clone()]).await.unwrap_err();
+    let error = bob.node.get(id, 10_000, std::slice::from_ref(&server.source)).await.unwrap_err();
     let took = start.elapsed();
     let FetchError::AllFailed { attempts, .. } = error else { panic!("{error}") };
     assert_eq!(attempts.len(), 1);
@@ -107,7 +107,7 @@ async fn a_transfer_cut_off_in_the_middle_is_resumed_where_it_stopped() {
     ];
     let server = Scripted::spawn(9, script).await;
     let bob = honest(2).await;
-    assert_eq!(bob.node.get(id, MANY, &[server.source.clone()]).await.unwrap(), bytes);
+    assert_eq!(bob.node.get(id, MANY, std::slice::from_ref(&server.source)).await.unwrap(), bytes);
     assert_eq!(server.requests.load(Ordering::SeqCst), 2);
     server.close().await;
 }
@@ -118,7 +118,7 @@ async fn a_peer_that_cuts_off_every_time_is_given_up() {
     let id = BlobId::of(&bytes);
     let server = Scripted::spawn(9, vec![Script::SayAndClose([head(0, 5000), vec![1; 10]].concat())]).await;
     let bob = honest(2).await;
-    let error = bob.node.get(id, MANY, &[server.source.clone()]).await.unwrap_err();
+    let error = bob.node.get(id, MANY, std::slice::from_ref(&server.source)).await.unwrap_err();
     assert!(
         matches!(&error, FetchError::AllFailed { attempts, .. } if matches!(attempts[0].failure, PeerFailure::Unreachable(_))),
         "{error}"
