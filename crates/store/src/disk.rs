@@ -161,7 +161,9 @@ impl BlobStore {
 
     /// Keeps bytes that the caller has just hashed to `id`.
     pub(crate) fn put_known(&self, id: BlobId, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.inner.index.lock().touch(&id) {
+        let here = self.inner.index.lock().touch(&id);
+        // One found at start may have gone bad since it was written: then it is written anew.
+        if here && !matches!(self.check(&id), Err(StoreError::Corrupt { .. })) && self.has(&id) {
             return Ok(());
         }
         let mut writer = self.writer(bytes.len() as u64)?;
@@ -209,7 +211,8 @@ impl BlobStore {
 
     /// Makes sure that the blob's file matched its name at least once since the store was opened.
     pub(crate) fn check(&self, id: &BlobId) -> Result<(), StoreError> {
-        if self.inner.index.lock().is_checked(id) { Ok(()) } else { self.get(id).map(drop) }
+        let checked = self.inner.index.lock().is_checked(id);
+        if checked { Ok(()) } else { self.get(id).map(drop) }
     }
 
     /// Removes a blob whose file went bad, and says so.

@@ -27,5 +27,5 @@ pub mod transfer;
 pub use disk::{BlobStore, Holder, StoreConfig, StoreError};
 pub use id::{BlobId, ParseBlobIdError};
 pub use seal::{JobKey, SealError, SealingKeypair, open_blob, open_key, seal_blob, seal_key};
-pub use source::{Source, SourceError};
+pub use source::{NodeId, Source, SourceError};
 pub use transfer::{AcceptPut, BlobNode, Blobs, FetchError, NodeConfig, PeerError, PeerFailure};

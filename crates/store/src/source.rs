@@ -26,6 +26,13 @@ pub const MAX_SOURCE_BYTES: usize = 1 + 32 + 1 + MAX_ADDRESSES * (1 + 16 + 2);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 32]);
 
+impl NodeId {
+    /// The identity of the node that runs with this secret key.
+    pub fn from_secret(secret_key: &[u8; 32]) -> Self {
+        Self(*iroh::SecretKey::from_bytes(secret_key).public().as_bytes())
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         crate::id::write_hex(f, &self.0)
@@ -191,7 +198,7 @@ mod tests {
     use super::*;
 
     fn node() -> [u8; 32] {
-        *iroh::SecretKey::from_bytes(&[5; 32]).public().as_bytes()
+        NodeId::from_secret(&[5; 32]).0
     }
 
     fn source(addrs: &[&str]) -> Result<Source, SourceError> {

@@ -47,6 +47,19 @@ fn a_file_that_went_bad_is_an_error_then_missing_then_can_be_put_again() {
 }
 
 #[test]
+fn putting_a_blob_whose_file_went_bad_while_the_store_was_closed_mends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 1 << 20);
+    let id = store.put(b"content").unwrap();
+    let path = store.inner.files.blob(&id);
+    drop(store);
+    fs::write(&path, b"contenT").unwrap();
+    let store = open(dir.path(), 1 << 20);
+    assert_eq!(store.put(b"content").unwrap(), id);
+    assert_eq!(store.get(&id).unwrap().unwrap(), b"content".as_slice());
+}
+
+#[test]
 fn a_file_deleted_behind_our_back_is_simply_missing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), 1 << 20);

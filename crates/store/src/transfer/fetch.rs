@@ -16,7 +16,10 @@ use iroh::{
     endpoint::{Connection, ConnectionError, ReadError, ReadExactError, RecvStream, SendStream, WriteError},
 };
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout, timeout_at},
+};
 
 use super::{
     FetchError, Limits, PeerError, PeerFailure,
@@ -28,6 +31,9 @@ use crate::{BlobId, Source, source::NodeId};
 // A connection that breaks again and again is not worth more than this.
 const MOST_RESUMES: usize = 3;
 const MOST_POOLED: usize = 256;
+// A busy peer is asked again after 1, 2, ... of these.
+const BUSY_WAIT: Duration = Duration::from_millis(200);
+const MOST_BUSY_WAITS: u32 = 4;
 
 /// A failure, and whether it says that the connection is no good.
 struct Failed {
@@ -41,14 +47,21 @@ impl From<PeerFailure> for Failed {
     }
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
+/// What we hold of a peer.
+#[derive(Debug)]
+struct Peer {
+    connection: tokio::sync::Mutex<Option<Connection>>,
+    /// Requests in flight: as many as the peer takes, so that waiting for our own other requests is
+    /// not mistaken for the peer's being slow.
+    requests: Semaphore,
+}
 
 /// The asking side of a node, with the connections it keeps open.
 #[derive(Debug)]
 pub(super) struct Peers {
     endpoint: Endpoint,
     limits: Limits,
-    pool: Mutex<HashMap<NodeId, Slot>>,
+    pool: Mutex<HashMap<NodeId, Arc<Peer>>>,
 }
 
 impl Peers {
@@ -106,10 +119,15 @@ impl Peers {
         flowing: &AtomicUsize,
     ) -> Result<Bytes, PeerFailure> {
         let mut partial = Partial::new();
-        let mut resumes = 0;
+        let (mut resumes, mut waits) = (0, 0);
         loop {
             let had = partial.bytes.len();
             let Err(failed) = self.receive(source, id, max_bytes, &mut partial, flowing).await else { break };
+            if failed.failure == PeerFailure::Busy && waits < MOST_BUSY_WAITS {
+                waits += 1;
+                sleep(BUSY_WAIT * waits).await;
+                continue;
+            }
             // A cut connection deserves another try; a peer that keeps us waiting does not.
             let cut = matches!(failed.failure, PeerFailure::Unreachable(_));
             if !cut || partial.bytes.len() == had || resumes == MOST_RESUMES {
@@ -129,6 +147,8 @@ impl Peers {
         partial: &mut Partial,
         flowing: &AtomicUsize,
     ) -> Result<(), Failed> {
+        let peer = self.peer(source.node());
+        let _turn = peer.requests.acquire().await;
         let offset = partial.bytes.len() as u64;
         let request = Request::Get { id, offset, max_bytes: u64::MAX };
         let (_send, mut recv, answer) = self.ask(source, &request).await?;
@@ -149,6 +169,8 @@ impl Peers {
 
     /// Whether the peer says it has the blob.
     pub(super) async fn has(&self, target: &Source, id: BlobId) -> Result<bool, PeerFailure> {
+        let peer = self.peer(target.node());
+        let _turn = peer.requests.acquire().await;
         let (_, _, answer) = self.ask(target, &Request::Has { id }).await.map_err(|failed| failed.failure)?;
         match answer.status {
             Status::Ok => Ok(true),
@@ -159,6 +181,8 @@ impl Peers {
 
     /// Offers the bytes, named `id`, to the peer.
     pub(super) async fn push(&self, target: &Source, id: BlobId, bytes: Bytes) -> Result<(), PeerFailure> {
+        let peer = self.peer(target.node());
+        let _turn = peer.requests.acquire().await;
         let size_bytes = bytes.len() as u64;
         let request = Request::Put { id, size_bytes };
         let (mut send, mut recv, answer) = self.ask(target, &request).await.map_err(|failed| failed.failure)?;
@@ -223,9 +247,9 @@ impl Peers {
 
     /// A connection to the source, and whether it was kept from before.
     async fn connect(&self, source: &Source) -> Result<(Connection, bool), Failed> {
-        let slot = self.slot(source.node());
+        let peer = self.peer(source.node());
         // Held while dialling, so that a burst of requests to one peer dials once.
-        let mut kept = slot.lock().await;
+        let mut kept = peer.connection.lock().await;
         if let Some(connection) = kept.as_ref().filter(|connection| connection.close_reason().is_none()) {
             return Ok((connection.clone(), true));
         }
@@ -240,18 +264,22 @@ impl Peers {
         }
     }
 
-    fn slot(&self, node: NodeId) -> Slot {
+    fn peer(&self, node: NodeId) -> Arc<Peer> {
         let mut pool = self.pool.lock();
         if pool.len() >= MOST_POOLED && !pool.contains_key(&node) {
             // Connections in use live on in their users; the rest is cheap to dial again.
             pool.clear();
         }
-        pool.entry(node).or_default().clone()
+        let new = || {
+            let requests = Semaphore::new(self.limits.max_streams_per_connection as usize);
+            Arc::new(Peer { connection: tokio::sync::Mutex::default(), requests })
+        };
+        pool.entry(node).or_insert_with(new).clone()
     }
 
     async fn retire(&self, source: &Source, connection: &Connection) {
-        let slot = self.slot(source.node());
-        let mut kept = slot.lock().await;
+        let peer = self.peer(source.node());
+        let mut kept = peer.connection.lock().await;
         if kept.as_ref().is_some_and(|other| other.stable_id() == connection.stable_id()) {
             *kept = None;
         }

@@ -15,8 +15,10 @@ pub struct Limits {
     pub max_connections_per_peer: usize,
     /// Requests in progress on one connection.
     pub max_streams_per_connection: u32,
-    /// Requests served at once over all connections; more are told to come back.
+    /// Transfers served at once over all connections; more wait.
     pub max_transfers: usize,
+    /// How long they wait before they are told to come back.
+    pub queue_timeout: Duration,
     /// Largest blob taken from a peer.
     pub max_blob_bytes: u64,
     /// Sources asked for one blob, whatever the caller lists.
@@ -43,6 +45,7 @@ impl Default for Limits {
             max_connections_per_peer: 8,
             max_streams_per_connection: 16,
             max_transfers: 64,
+            queue_timeout: Duration::from_secs(1),
             max_blob_bytes: 1 << 30,
             max_sources: 16,
             connect_timeout: Duration::from_secs(4),

@@ -14,7 +14,7 @@ use iroh::{
     protocol::{IncomingFilterOutcome, Router},
 };
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     AcceptPut, Blobs, FetchError, Limits, PeerError, PeerFailure,
@@ -28,6 +28,8 @@ use crate::{BlobId, BlobStore, Source, SourceError, StoreError, disk::Holder};
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 
+// A node that was just shut down lets go of its socket a moment later.
+const PORT_WAIT: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a node is set up.
@@ -115,7 +117,6 @@ impl BlobNode {
     /// Starts listening and serving `store`; `policy` decides what others may store here.
     pub async fn spawn(config: NodeConfig, store: BlobStore, policy: Arc<dyn AcceptPut>) -> Result<Self, NodeError> {
         let NodeConfig { secret_key, bind, advertise, limits } = config;
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| NodeError::Bind { addr: bind, source };
         let transport = QuicTransportConfig::builder()
             .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
             .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
@@ -123,22 +124,7 @@ impl BlobNode {
             .max_concurrent_bidi_streams(VarInt::from_u32(limits.max_streams_per_connection))
             .max_concurrent_uni_streams(VarInt::from_u32(0))
             .build();
-        let endpoint = Endpoint::builder(presets::Minimal)
-            .relay_mode(RelayMode::Disabled)
-            .clear_ip_transports()
-            .bind_addr(bind)
-            .map_err(|error| failed(error.into()))?
-            .secret_key(SecretKey::from_bytes(&secret_key))
-            .transport_config(transport)
-            .bind()
-            .await
-            .map_err(|error| match &error {
-                BindError::Sockets { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-                    NodeError::PortInUse { addr: bind }
-                }
-                _ => failed(error.into()),
-            })?;
-
+        let endpoint = bind_endpoint(bind, SecretKey::from_bytes(&secret_key), transport).await?;
         let addrs = if advertise.is_empty() { endpoint.bound_sockets() } else { advertise };
         let source = match Source::new(*endpoint.id().as_bytes(), addrs) {
             Ok(source) => source,
@@ -164,7 +150,8 @@ impl BlobNode {
         &self.inner.store
     }
 
-    /// Stops serving, tells the peers, and frees the port. Fetches under way fail.
+    /// Stops serving, tells the peers, and frees the port once every clone is dropped. Fetches under
+    /// way fail.
     pub async fn shutdown(&self) {
         self.inner.peers.close();
         match timeout(CLOSE_TIMEOUT, self.inner.router.shutdown()).await {
@@ -177,6 +164,9 @@ impl BlobNode {
     /// The blob from this node's own disk. Trouble there is no reason not to fetch.
     async fn local(&self, id: BlobId) -> Option<Bytes> {
         let store = self.inner.store.clone();
+        if !store.has(&id) {
+            return None;
+        }
         match blocking(move || store.get(&id)).await {
             Ok(found) => found,
             Err(error) => {
@@ -201,6 +191,34 @@ impl BlobNode {
             flights.insert(id, (plan.clone(), weak));
         }
         (plan.clone(), flight)
+    }
+}
+
+async fn bind_endpoint(
+    addr: SocketAddr,
+    secret_key: SecretKey,
+    transport: QuicTransportConfig,
+) -> Result<Endpoint, NodeError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| NodeError::Bind { addr, source };
+    let deadline = Instant::now() + PORT_WAIT;
+    loop {
+        let builder = Endpoint::builder(presets::Minimal)
+            .relay_mode(RelayMode::Disabled)
+            .clear_ip_transports()
+            .bind_addr(addr)
+            .map_err(|error| failed(error.into()))?
+            .secret_key(secret_key.clone())
+            .transport_config(transport.clone());
+        match builder.bind().await {
+            Ok(endpoint) => return Ok(endpoint),
+            Err(BindError::Sockets { source, .. }) if source.kind() == io::ErrorKind::AddrInUse => {
+                if Instant::now() > deadline {
+                    return Err(NodeError::PortInUse { addr });
+                }
+                sleep(PORT_WAIT / 20).await;
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
     }
 }
 

@@ -160,7 +160,7 @@ impl Requests {
             let answer = self.store.size_bytes(&id).map_or(Answer::of(Status::NotFound), Answer::ok);
             return self.say(send, answer).await;
         }
-        let Ok(_permit) = self.transfers.try_acquire() else {
+        let Ok(_permit) = timeout(self.limits.queue_timeout, self.transfers.acquire()).await else {
             return self.say(send, Answer::of(Status::Busy)).await;
         };
         match request {

@@ -34,6 +34,24 @@ async fn blobs_of_every_size_arrive_and_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_blobs_at_once_arrive_from_one_node_that_serves_a_few_at_a_time() {
+    let limits = Limits { max_transfers: 2, max_streams_per_connection: 4, ..Limits::default() };
+    let alice = honest_with(1, limits, Arc::new(RefusePuts), MANY).await;
+    let bob = honest(2).await;
+    let mut fetches = Vec::new();
+    for n in 0..100 {
+        let bytes = content(20_000 + n);
+        let id = alice.node.put(bytes.clone().into()).await.unwrap();
+        let (node, source) = (bob.node.clone(), alice.node.source());
+        fetches.push(tokio::spawn(async move { (node.get(id, MANY, &[source]).await.unwrap(), bytes) }));
+    }
+    for fetch in fetches {
+        let (fetched, bytes) = fetch.await.unwrap();
+        assert!(fetched == bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_output_is_read_by_the_renter_and_nobody_else() {
     let (provider, renter) = (honest(1).await, honest(2).await);
     let key = JobKey::generate().unwrap();

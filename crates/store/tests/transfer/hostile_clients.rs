@@ -157,7 +157,7 @@ async fn one_peer_cannot_take_all_connections_nor_all_peers_more_than_there_are(
 #[tokio::test(flavor = "multi_thread")]
 async fn more_transfers_than_a_node_serves_are_told_to_come_back() {
     let expected = Arc::new(ExpectedBlobs::default());
-    let limits = Limits { max_transfers: 1, ..Limits::default() };
+    let limits = Limits { max_transfers: 1, queue_timeout: Duration::from_millis(100), ..Limits::default() };
     let alice = honest_with(1, limits, expected.clone(), MANY).await;
     let stored = alice.node.put(b"content".to_vec().into()).await.unwrap();
     let client = raw_endpoint(8).await;
@@ -171,8 +171,13 @@ async fn more_transfers_than_a_node_serves_are_told_to_come_back() {
     let get = request(1, stored, 0, u64::MAX);
     assert_eq!(exchange(&connection, &get).await, Some(head(3, 0)), "busy");
     assert_eq!(exchange(&connection, &request(2, stored, 0, 0)).await, Some(head(0, 7)), "but knows what it has");
+    let bob = honest(2).await;
+    let (node, source) = (bob.node.clone(), alice.node.source());
+    let patient = tokio::spawn(async move { node.get(stored, 10, &[source]).await });
+    tokio::time::sleep(Duration::from_millis(150)).await;
     send.write_all(b"coming").await.unwrap();
     send.finish().unwrap();
+    assert_eq!(patient.await.unwrap().unwrap(), b"content".as_slice(), "an honest peer comes back by itself");
     assert_eq!(recv.read_to_end(10).await.unwrap(), head(0, 6));
     assert_eq!(exchange(&connection, &get).await, Some(found(b"content")));
     client.close().await;
