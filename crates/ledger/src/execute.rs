@@ -5,8 +5,11 @@ use alloy_primitives::{Address, Bytes};
 use assay_types::Call;
 
 use crate::{
+    call::chain_view,
+    disputes, jobs,
     money::{Pot, transfer},
-    reject::{Done, Failure},
+    providers,
+    reject::Done,
     step::Step,
 };
 
@@ -19,11 +22,11 @@ pub(crate) fn execute(
     value: u128,
     call: &Call,
 ) -> Done<Bytes> {
-    let _ = nonce;
     match call {
         Call::Transfer => transfer(step, Pot::Account(sender), Pot::Account(to), value).map(|()| Bytes::new()),
-        Call::Providers(_) => Err(Failure::UnknownProvider.into()),
-        Call::Jobs(_) | Call::Disputes(_) => Err(Failure::UnknownJob.into()),
-        Call::Chain(call) => crate::call::chain_view(step, call),
+        Call::Providers(call) => providers::calls::execute(step, sender, value, call),
+        Call::Jobs(call) => jobs::calls::execute(step, sender, nonce, value, call),
+        Call::Disputes(call) => disputes::execute(step, sender, value, call),
+        Call::Chain(call) => chain_view(step, call),
     }
 }

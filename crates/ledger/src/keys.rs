@@ -50,6 +50,9 @@ pub(crate) const DUE_END: u8 = 0x41;
 /// Lots that wait for providers.
 pub(crate) const DUE_MATCH: u8 = 0x42;
 
+/// Lots that nobody can serve yet: runtime, since when, job, lot.
+pub(crate) const WAITING: u8 = 0x43;
+
 /// The latest block's own facts.
 pub fn tip() -> Vec<u8> {
     vec![META, 0]

@@ -28,16 +28,22 @@ mod block;
 mod call;
 mod check;
 mod codec;
+mod delivery;
+mod disputes;
+mod draw;
 mod execute;
 mod fees;
 mod gas;
 mod genesis;
+mod jobs;
 pub mod keys;
 mod math;
 pub mod money;
+mod providers;
 pub mod query;
 mod reject;
 mod schedule;
+mod slash;
 pub mod state;
 mod step;
 
@@ -47,6 +53,10 @@ pub use call::{CallContext, CallError, call, estimate_gas, latest};
 pub use check::{CheckRules, Checked, check};
 pub use fees::base_fee;
 pub use genesis::genesis_state;
+pub use jobs::{
+    result::{JobResult, leaves_hash},
+    submit::spec_hash,
+};
 pub use money::books;
 pub use reject::{BrokenInvariant, Failure, Reject};
 pub use schedule::work_pending;

@@ -22,12 +22,6 @@ pub(crate) fn share(amount: Grains, bps: u32) -> Option<Grains> {
     mul_div_down(amount, u128::from(bps), 10_000)
 }
 
-/// What `fuel` may cost at most at `price` grains a gigafuel: rounded up, against the renter by less
-/// than a grain.
-pub(crate) fn cost_ceiling(fuel: u64, price: Grains) -> Option<Grains> {
-    mul_div_up(u128::from(fuel), price, u128::from(GIGAFUEL))
-}
-
 /// What `fuel` earns at `price` grains a gigafuel: rounded down, in the renter's favour.
 pub(crate) fn earning(fuel: u64, price: Grains) -> Option<Grains> {
     mul_div_down(u128::from(fuel), price, u128::from(GIGAFUEL))
@@ -44,6 +38,6 @@ mod tests {
         assert_eq!((mul_div_down(u128::MAX, 2, 1), mul_div_up(u128::MAX, 2, 1)), (None, None));
         assert_eq!((mul_div_down(1, 1, 0), mul_div_up(1, 1, 0)), (None, None));
         assert_eq!(mul_div_down(u128::MAX, u128::MAX, u128::MAX), Some(u128::MAX));
-        assert_eq!((cost_ceiling(1, 1), earning(1, 1)), (Some(1), Some(0)));
+        assert_eq!((earning(1, 1), earning(GIGAFUEL, 7)), (Some(0), Some(7)));
     }
 }

@@ -5,13 +5,14 @@
 use alloy_primitives::{Address, B256};
 use assay_types::{
     JobId, Params,
-    view::{JobSummary, JobView, LotView, ProviderView, WorkItem},
+    view::{JobSummary, JobView, LotView, ProviderView, Role, WorkItem},
 };
 
 use crate::{
-    keys,
+    jobs::{self, result::JobResult},
+    keys, providers,
     state::StateRead,
-    step::{Network, read},
+    step::{Network, keys_under, read},
 };
 
 /// The consensus parameters in force.
@@ -34,36 +35,46 @@ fn network(view: &dyn StateRead) -> Option<Network> {
 }
 
 /// A job, whole.
-pub fn job(_view: &dyn StateRead, _id: JobId) -> Option<JobView> {
-    None
+pub fn job(view: &dyn StateRead, id: JobId) -> Option<JobView> {
+    jobs::views::job(view, id)
 }
 
 /// One lot of a job.
-pub fn lot(_view: &dyn StateRead, _id: JobId, _index: u32) -> Option<LotView> {
-    None
+pub fn lot(view: &dyn StateRead, id: JobId, index: u32) -> Option<LotView> {
+    jobs::views::lot(view, id, index)
 }
 
 /// Jobs, latest first: all, or those of one renter.
-pub fn jobs(_view: &dyn StateRead, _renter: Option<Address>, _limit: usize) -> Vec<JobSummary> {
-    Vec::new()
+pub fn jobs(view: &dyn StateRead, renter: Option<Address>, limit: usize) -> Vec<JobSummary> {
+    let prefix = match renter {
+        None => vec![keys::JOBS_BY_AGE],
+        Some(renter) => keys::of_address(keys::RENTER_JOBS, &renter),
+    };
+    let ids = keys_under(view, &prefix).filter_map(|key| keys::job_at_end(&key)).take(limit);
+    ids.filter_map(|id| jobs::views::summary(view, id)).collect()
+}
+
+/// The result of a closed job.
+pub fn result(view: &dyn StateRead, id: JobId) -> Option<JobResult> {
+    JobResult::decode(&view.get(&keys::job_result(id))?)
 }
 
 /// One provider.
-pub fn provider(_view: &dyn StateRead, _account: Address) -> Option<ProviderView> {
-    None
+pub fn provider(view: &dyn StateRead, account: Address) -> Option<ProviderView> {
+    providers::views::view_of(view, account)
 }
 
 /// All providers, by address.
-pub fn providers(_view: &dyn StateRead) -> Vec<ProviderView> {
-    Vec::new()
+pub fn providers(view: &dyn StateRead) -> Vec<ProviderView> {
+    providers::views::accounts(view).filter_map(|account| providers::views::view_of(view, account)).collect()
 }
 
 /// What concerns an account now: its replicas, what it witnesses, what it judges, its own open jobs.
-pub fn work(_view: &dyn StateRead, _account: Address) -> Vec<WorkItem> {
-    Vec::new()
+pub fn work(view: &dyn StateRead, account: Address) -> Vec<WorkItem> {
+    jobs::work::of(view, account)
 }
 
 /// The lots a validator has to judge.
 pub fn disputes(view: &dyn StateRead, validator: Address) -> Vec<WorkItem> {
-    work(view, validator).into_iter().filter(|item| item.role == assay_types::view::Role::Adjudicator).collect()
+    work(view, validator).into_iter().filter(|item| item.role == Role::Adjudicator).collect()
 }

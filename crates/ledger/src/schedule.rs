@@ -8,6 +8,7 @@
 use alloy_primitives::B256;
 
 use crate::{
+    jobs::{assign, lifecycle},
     keys::{self, DUE_END, DUE_LOT, DUE_MATCH},
     reject::Done,
     state::StateRead,
@@ -41,8 +42,51 @@ pub(crate) fn at(step: &mut Step<'_>, height: u64, due: Due) {
 }
 
 /// Handles what is due at the end of this block.
-pub(crate) fn run_due(_step: &mut Step<'_>) -> Done {
+pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
+    let mut left = usize::try_from(step.env.params.max_due_per_block).unwrap_or(usize::MAX);
+    while left > 0 {
+        let batch = earliest(step, left);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        left = left.saturating_sub(batch.len());
+        for (height, due) in batch {
+            step.state.delete(key(height, &due));
+            match due {
+                Due::Lot(job, lot) => lifecycle::advance(step, job, lot)?,
+                Due::End(job) => lifecycle::end_job(step, job)?,
+                Due::Match(job, lot) => assign::find_providers(step, job, lot)?,
+            }
+        }
+    }
     Ok(())
+}
+
+/// The first `count` entries due by now, by height, then kind, then job and lot.
+fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
+    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_MATCH]
+        .into_iter()
+        .flat_map(|table| {
+            let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
+            step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
+        })
+        .filter_map(|(key, _)| parse(&key))
+        .collect();
+    due.sort();
+    due.truncate(count);
+    due
+}
+
+fn parse(key: &[u8]) -> Option<(u64, Due)> {
+    let (table, rest) = key.split_first()?;
+    let (height, _) = rest.split_first_chunk::<8>()?;
+    let due = match *table {
+        DUE_LOT => keys::job_and_lot(key).map(|(job, lot)| Due::Lot(job, lot)),
+        DUE_END => keys::job_at_end(key).map(Due::End),
+        DUE_MATCH => keys::job_and_lot(key).map(|(job, lot)| Due::Match(job, lot)),
+        _ => None,
+    };
+    Some((u64::from_be_bytes(*height), due?))
 }
 
 /// Whether something is due for which the chain should go on producing blocks at full pace: a lot

@@ -4,6 +4,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use serde::{Deserialize, Serialize};
 
 pub use crate::abi::IJobs::{JobSpec, Leaf};
+use crate::{GIGAFUEL, Params, amount::Grains};
 
 /// Identifies a job: keccak256 of ("assay/job", chain id, renter, renter's nonce).
 pub type JobId = B256;
@@ -72,6 +73,57 @@ fn commitment(
     bytes.extend_from_slice(root.as_slice());
     bytes.extend_from_slice(&fuel.to_be_bytes());
     keccak256(bytes)
+}
+
+/// Most bytes of an endpoint's encoding.
+pub const MAX_ENDPOINT_BYTES: u32 = 256;
+/// Most bytes of a job key sealed to a provider.
+pub const MAX_SEALED_KEY_BYTES: u32 = 160;
+
+impl JobSpec {
+    /// Checks a specification against the network's parameters. Whether the network runs its runtime is
+    /// another question ([`Params::runtimes`]).
+    pub fn validate(&self, params: &Params) -> Result<(), JobSpecError> {
+        use JobSpecError::*;
+        let within = |value: u32, (low, high): (u32, u32)| (low..=high).contains(&value);
+        if self.inputs.is_empty() {
+            return Err(NoTasks);
+        }
+        if u32::try_from(self.inputs.len()).map_or(true, |tasks| tasks > params.max_tasks) {
+            return Err(TooManyTasks(params.max_tasks));
+        }
+        let checks = [
+            (within(self.tasksPerLot, (1, params.max_tasks_per_lot)), LotSize(params.max_tasks_per_lot)),
+            (Abi::try_from(self.abi).is_ok(), UnknownAbi(self.abi)),
+            ((1..=params.max_replicas).contains(&self.replicas), Replicas(params.max_replicas)),
+            ((1..=params.max_fuel_per_task).contains(&self.fuelPerTask), Fuel(params.max_fuel_per_task)),
+            (within(self.memoryMib, (1, params.max_memory_mib)), Memory(params.max_memory_mib)),
+            (self.outputBytes <= params.max_output_bytes, Output(params.max_output_bytes)),
+            (self.maxPricePerGigafuel > 0 && self.escrow().is_some(), Price),
+            (within(self.commitWindow, params.commit_window_bounds), Window),
+            (within(self.challengeWindow, params.challenge_window_bounds), Window),
+            (within(self.lifetime, (self.commitWindow, params.max_lifetime)), Window),
+            (self.source.len() <= MAX_ENDPOINT_BYTES as usize, Source(MAX_ENDPOINT_BYTES)),
+        ];
+        checks.into_iter().find(|(good, _)| !good).map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// Escrow that one task needs for one replica: its fuel cap at the limit price, rounded up, in the
+    /// renter's disfavour by less than a grain.
+    pub fn escrow_per_run(&self) -> Option<Grains> {
+        run_ceiling(self.fuelPerTask, self.maxPricePerGigafuel)
+    }
+
+    /// Escrow the whole job needs. None when it does not fit 127 bits.
+    pub fn escrow(&self) -> Option<Grains> {
+        let runs = (self.inputs.len() as u128).checked_mul(u128::from(self.replicas))?;
+        self.escrow_per_run()?.checked_mul(runs).filter(|escrow| *escrow <= u128::MAX / 2)
+    }
+}
+
+/// What `fuel` may cost at most at `price` grains a gigafuel, rounded up.
+pub fn run_ceiling(fuel: u64, price: Grains) -> Option<Grains> {
+    Some(price.checked_mul(u128::from(fuel))?.div_ceil(u128::from(GIGAFUEL)))
 }
 
 /// How a program is called.

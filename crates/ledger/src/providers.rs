@@ -1,0 +1,93 @@
+//! Providers: who sells compute, on what terms, and the collateral behind it.
+//!
+//! Collateral is one pot a provider. `locked` is the part behind running lots, `withdrawing` the part
+//! asked back; neither is larger than what the pot holds, and only the rest backs new lots.
+
+pub(crate) mod calls;
+pub(crate) mod views;
+
+use alloy_primitives::{Address, B256, Bytes};
+use assay_types::{Grains, abi::IProviders::Ask};
+
+use crate::{
+    codec::record,
+    keys::{self, PROVIDER},
+    money::{self, Pot},
+    reject::{BrokenInvariant, Done, sane},
+    state::StateRead,
+    step::{Step, read},
+};
+
+record! {
+    /// A provider as the state keeps it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Provider {
+        pub(crate) operator: Address,
+        pub(crate) sealing_key: B256,
+        pub(crate) endpoint: Bytes,
+        pub(crate) runtime_id: B256,
+        pub(crate) price: Grains,
+        pub(crate) max_lots: u32,
+        pub(crate) max_fuel_per_task: u64,
+        pub(crate) max_memory_mib: u32,
+        pub(crate) open: bool,
+        pub(crate) locked: Grains,
+        pub(crate) withdrawing: Grains,
+        pub(crate) withdrawable_at: u64,
+        pub(crate) active_lots: u32,
+        pub(crate) lots_settled: u64,
+        pub(crate) faults: u64,
+        pub(crate) earned: Grains,
+        pub(crate) slashed: Grains,
+    }
+}
+
+impl Provider {
+    pub(crate) fn load(view: &dyn StateRead, account: &Address) -> Result<Option<Self>, BrokenInvariant> {
+        read(view, &keys::of_address(PROVIDER, account))
+    }
+
+    pub(crate) fn must(step: &Step<'_>, account: &Address) -> Result<Self, BrokenInvariant> {
+        step.must(&keys::of_address(PROVIDER, account))
+    }
+
+    pub(crate) fn store(&self, step: &mut Step<'_>, account: &Address) {
+        step.write(keys::of_address(PROVIDER, account), self);
+    }
+
+    pub(crate) fn ask(&self) -> Ask {
+        Ask {
+            runtimeId: self.runtime_id,
+            pricePerGigafuel: self.price,
+            maxLots: self.max_lots,
+            maxFuelPerTask: self.max_fuel_per_task,
+            maxMemoryMib: self.max_memory_mib,
+            open: self.open,
+        }
+    }
+
+    /// Collateral that backs nothing and is not leaving.
+    pub(crate) fn free(&self, view: &dyn StateRead, account: &Address) -> Result<Grains, BrokenInvariant> {
+        let held = money::held(view, Pot::Collateral(*account))?;
+        let used = self.locked.checked_add(self.withdrawing).ok_or(BrokenInvariant::Arithmetic)?;
+        held.checked_sub(used).ok_or(BrokenInvariant::PotShort)
+    }
+}
+
+/// Puts `amount` of a provider's free collateral behind a lot it now works on.
+pub(crate) fn lock(step: &mut Step<'_>, account: &Address, amount: Grains) -> Done {
+    let mut provider = Provider::must(step, account)?;
+    provider.locked = sane(provider.locked.checked_add(amount))?;
+    provider.active_lots = sane(provider.active_lots.checked_add(1))?;
+    provider.store(step, account);
+    Ok(())
+}
+
+/// Takes `amount` from behind a lot; `busy` when the provider was still at work on it.
+pub(crate) fn unlock(step: &mut Step<'_>, account: &Address, amount: Grains, busy: bool) -> Done {
+    let mut provider = Provider::must(step, account)?;
+    provider.locked = sane(provider.locked.checked_sub(amount))?;
+    provider.active_lots = sane(provider.active_lots.checked_sub(u32::from(busy)))?;
+    provider.store(step, account);
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Slashing: where a faulty provider's collateral goes.
+//!
+//! A share is burned, which makes catching oneself a loss; a share goes to those who caught the fault
+//! or did their own part; the rest compensates the renter. Every division rounds down and the
+//! remainder is the renter's.
+
+use alloy_primitives::Address;
+use assay_types::{Fault, Grains, abi::IJobs, system};
+
+use crate::{
+    jobs::{Case, Replica, assign},
+    math,
+    money::{Pot, transfer},
+    providers::Provider,
+    reject::{Done, sane},
+    step::Step,
+};
+
+/// Who is paid for a caught fault: two groups, half of the catchers' share each. An empty group's half
+/// goes to the renter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catchers {
+    groups: Vec<Vec<Address>>,
+}
+
+impl Catchers {
+    /// One group, which has the whole share.
+    pub(crate) fn whole(group: Vec<Address>) -> Self {
+        Self { groups: vec![group] }
+    }
+
+    /// Two groups, half each.
+    pub(crate) fn halves(first: Vec<Address>, second: Vec<Address>) -> Self {
+        Self { groups: vec![first, second] }
+    }
+}
+
+/// What a missed commit deadline costs.
+pub(crate) fn late_amount(step: &Step<'_>, replica: &Replica) -> Done<Grains> {
+    sane(math::share(replica.locked, step.env.params.late_slash_bps))
+}
+
+/// Takes `amount` of a replica's locked collateral for `fault` and lets the replica go.
+pub(crate) fn slash(
+    step: &mut Step<'_>,
+    case: &mut Case,
+    replica: &Replica,
+    fault: Fault,
+    amount: Grains,
+    catchers: &Catchers,
+) -> Done {
+    let pot = Pot::Collateral(replica.provider);
+    let burned = sane(math::share(amount, step.env.params.slash_burn_bps))?;
+    transfer(step, pot, Pot::Burn, burned)?;
+    let share = sane(math::share(amount, step.env.params.slash_catcher_bps))?;
+    let to_catchers = pay_groups(step, pot, share, catchers)?;
+    let to_renter = sane(amount.checked_sub(burned).and_then(|rest| rest.checked_sub(to_catchers)))?;
+    transfer(step, pot, Pot::Account(case.job.renter), to_renter)?;
+    case.job.compensated = sane(case.job.compensated.checked_add(to_renter))?;
+    assign::release(step, case, replica)?;
+    let mut provider = Provider::must(step, &replica.provider)?;
+    provider.faults = sane(provider.faults.checked_add(1))?;
+    provider.slashed = sane(provider.slashed.checked_add(amount))?;
+    provider.store(step, &replica.provider);
+    step.emit(
+        system::JOBS,
+        &IJobs::Slashed {
+            job: case.id,
+            lot: case.index,
+            provider: replica.provider,
+            fault: fault as u8,
+            amount,
+            burned,
+            toCatchers: to_catchers,
+            toRenter: to_renter,
+        },
+    );
+    Ok(())
+}
+
+fn pay_groups(step: &mut Step<'_>, pot: Pot, share: Grains, catchers: &Catchers) -> Done<Grains> {
+    let groups = u128::try_from(catchers.groups.len()).unwrap_or(u128::MAX).max(1);
+    let each = share.checked_div(groups).unwrap_or_default();
+    let mut paid = 0u128;
+    for group in &catchers.groups {
+        paid = sane(paid.checked_add(pay_equally(step, pot, each, group)?))?;
+    }
+    Ok(paid)
+}
+
+/// Pays `amount` in equal parts, rounded down; returns what was paid.
+pub(crate) fn pay_equally(step: &mut Step<'_>, from: Pot, amount: Grains, to: &[Address]) -> Done<Grains> {
+    let count = u128::try_from(to.len()).unwrap_or(u128::MAX);
+    let Some(each) = amount.checked_div(count) else { return Ok(0) };
+    for account in to {
+        transfer(step, from, Pot::Account(*account), each)?;
+    }
+    sane(each.checked_mul(count))
+}
