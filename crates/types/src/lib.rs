@@ -14,6 +14,7 @@ pub mod block;
 pub mod call;
 pub mod genesis;
 pub mod job;
+pub mod node;
 pub mod system;
 pub mod view;
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use assay_ledger::{Reject, StateRead};
-use assay_types::{B256, Bytes};
+use assay_types::{B256, Bytes, RejectCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -39,13 +39,13 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// Stable name, for programs.
-    pub fn name(&self) -> &'static str {
+    /// Stable number and name, for programs; never reused.
+    pub fn code(&self) -> (RejectCode, &'static str) {
         match self {
-            Self::Reject(reject) => reject.name(),
-            Self::Pool(error) => error.name(),
-            Self::Overloaded => "Overloaded",
-            Self::Stopped => "Stopped",
+            Self::Reject(reject) => (reject.code(), reject.name()),
+            Self::Pool(error) => error.code(),
+            Self::Overloaded => (44, "Overloaded"),
+            Self::Stopped => (45, "Stopped"),
         }
     }
 }

@@ -9,7 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use assay_types::{Address, B256};
+use assay_ledger::Reject;
+use assay_types::{Address, B256, RejectCode};
 
 use super::queue::{Entry, Queue, Rank};
 
@@ -187,19 +188,21 @@ pub enum PoolError {
 }
 
 impl PoolError {
-    /// Stable name, for programs.
-    pub fn name(&self) -> &'static str {
+    /// Stable number and name, for programs. Where the ledger refuses the same in a block, they are
+    /// the ledger's; the pool's own begin at 40. Never reused.
+    pub fn code(&self) -> (RejectCode, &'static str) {
+        let ledger = |reject: Reject| (reject.code(), reject.name());
         match self {
-            Self::AlreadyKnown => "AlreadyKnown",
-            Self::GasLimit { .. } => "ExceedsBlockGasLimit",
-            Self::Size { .. } => "Oversized",
-            Self::FeeTooLow { .. } => "FeeTooLow",
-            Self::NonceTooLow { .. } => "NonceTooLow",
-            Self::NonceGap { .. } => "NonceGap",
-            Self::ReplacementUnderpriced { .. } => "ReplacementUnderpriced",
-            Self::InsufficientFunds { .. } => "InsufficientFunds",
-            Self::SenderQuota { .. } => "SenderQuota",
-            Self::Full { .. } => "PoolFull",
+            Self::Size { .. } => ledger(Reject::Oversized),
+            Self::GasLimit { .. } => ledger(Reject::GasLimitTooHigh),
+            Self::FeeTooLow { .. } => ledger(Reject::FeeBelowBase),
+            Self::NonceTooLow { .. } => ledger(Reject::NonceTooLow),
+            Self::NonceGap { .. } => ledger(Reject::NonceGap),
+            Self::InsufficientFunds { .. } => ledger(Reject::InsufficientFunds),
+            Self::AlreadyKnown => (40, "AlreadyKnown"),
+            Self::ReplacementUnderpriced { .. } => (41, "ReplacementUnderpriced"),
+            Self::SenderQuota { .. } => (42, "SenderQuota"),
+            Self::Full { .. } => (43, "PoolFull"),
         }
     }
 }

@@ -1,0 +1,88 @@
+//! What a node says about itself and proves about the state: shapes of `assay_status`,
+//! `assay_certificate`, `assay_stateProof`, `assay_jobProof` and `assay_receipt`.
+
+use alloy_primitives::{B256, Bytes};
+use serde::{Deserialize, Serialize};
+
+use crate::block::Receipt;
+
+/// Where a node stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Names the network.
+    pub genesis_hash: B256,
+    /// Latest finalized height.
+    pub height: u64,
+    /// Its block's digest.
+    pub hash: B256,
+    /// State root after it.
+    pub state_root: B256,
+    /// Its time, milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
+    /// Whether the node is still reading blocks it missed.
+    pub syncing: bool,
+    /// Connected validators, itself not counted.
+    pub peers: u32,
+    /// Transactions that wait for a block.
+    pub waiting_txs: u64,
+    /// Proposal to finality of the latest blocks, milliseconds; none before the first.
+    pub finality_ms: Option<Quantiles>,
+    /// The node's program version.
+    pub version: String,
+}
+
+/// Two quantiles of a measured time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Median.
+    pub p50: u64,
+    /// 99th percentile.
+    pub p99: u64,
+}
+
+/// Proof that a block is final, for someone who knows the validators' keys. The bytes are the chain's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Height of the block.
+    pub height: u64,
+    /// Its digest, which the validators signed.
+    pub hash: B256,
+    /// Encoded header that hashes to the digest.
+    pub header: Bytes,
+    /// Encoded finality certificate.
+    pub certificate: Bytes,
+}
+
+/// Proof that the state has a value under a key, or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateProof {
+    /// Height of the proven state.
+    pub height: u64,
+    /// Digest of that block.
+    pub hash: B256,
+    /// State root after it.
+    pub state_root: B256,
+    /// What was asked for.
+    pub key: Bytes,
+    /// What is there; none proves that nothing is.
+    pub value: Option<Bytes>,
+    /// Encoded proof under the state root.
+    pub proof: Bytes,
+    /// Encoded header of the block.
+    pub header: Bytes,
+    /// Encoded finality certificate over it.
+    pub certificate: Bytes,
+}
+
+/// A final receipt and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedReceipt {
+    /// Height of its block.
+    pub height: u64,
+    /// Position in the block.
+    pub index: u32,
+    /// What the transaction did.
+    pub receipt: Receipt,
+}
