@@ -71,6 +71,13 @@ async fn main() -> Result<()> {
     println!("has                          {:>8.0} us p50", median(asks).as_secs_f64() * 1e6);
     println!("get of 1 KiB                 {:>8.0} us p50", median(gets).as_secs_f64() * 1e6);
 
+    let mut puts = Vec::new();
+    for n in 0..500u32 {
+        let bytes = Bytes::from([n.to_le_bytes().as_slice(), &[7; 1020]].concat());
+        puts.push(timed(keeper.put(bytes)).await?);
+    }
+    println!("put of 1 KiB, durable        {:>8.0} us p50", median(puts).as_secs_f64() * 1e6);
+
     let key = JobKey::generate()?;
     let start = Instant::now();
     let sealed = seal_blob(&key, b"bench", &blob);

@@ -135,14 +135,14 @@ fn line(points: &[Pair], prior: (f64, f64)) -> Option<Line> {
         // difference = level + D x, with D ~ prior.
         let (pxx, pxy) = (sxx + precision, sxy + precision * prior.0);
         let det = s * pxx - sx * sx;
-        if !(det > 0.0) {
+        if det.is_nan() || det <= 0.0 {
             return result;
         }
         let level = (sy * pxx - sx * pxy) / det;
         let discount = (s * pxy - sx * sy) / det;
         let alone = sxx - sx * sx / s;
         let error = if alone > 0.0 { 1.0 / alone.sqrt() } else { f64::INFINITY };
-        if !(discount > 0.0) {
+        if discount.is_nan() || discount <= 0.0 {
             return None;
         }
         result = Some(Line { forward: centre + level / discount, discount, error });

@@ -45,7 +45,7 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
         let (_, _): (Address, U256) = (params.next()?, params.next()?);
         ctx.state(params.optional_next()?).map(|_| B256::ZERO)
     })?;
-    reading(module, "eth_call", |params, ctx| eth_call(params, ctx))?;
+    reading(module, "eth_call", eth_call)?;
     reading(module, "eth_estimateGas", |params, ctx| {
         let request = Request::read(params, ctx)?;
         let Request { state, at, to, from, value, input } = &request;

@@ -80,10 +80,10 @@ async fn send_and_wait(ctx: &Context, raw: Bytes, wait_ms: u64) -> RpcResult<Rec
                     }
                 }
                 Err(RecvError::Lagged(_)) => {
-                    if let Ok(Some((block, index))) = place(ctx, &hash) {
-                        if let Some(receipt) = shape::receipt(&block, index) {
-                            return receipt;
-                        }
+                    if let Ok(Some((block, index))) = place(ctx, &hash)
+                        && let Some(receipt) = shape::receipt(&block, index)
+                    {
+                        return receipt;
                     }
                 }
                 // The node is going down; the wait ends by time.

@@ -139,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn a_key_sealed_by_another_implementation_of_rfc_9180_opens() {
+        // Made with PyPI pyhpke, to the secret [7; 32].
+        const SEALED: &str = "010533e463e86aea97a5e69f058a19bd470108e3fc49723a34392221151c78d87d\
+             77bf178893f883e3684465859d1b87ed7b1464c00a9a9e99b790264a73fb33962c2cf4adcd076f985695ed3d369f9cf2";
+        let sealed: Vec<u8> =
+            (0..SEALED.len()).step_by(2).map(|at| u8::from_str_radix(&SEALED[at..at + 2], 16).unwrap()).collect();
+        let provider = SealingKeypair::from_secret([7; 32]);
+        let opened = open_key(&sealed, &provider, &key_binding(&[1; 32], &[2; 20])).unwrap();
+        assert_eq!(opened.as_bytes(), &[3; 32]);
+    }
+
+    #[test]
     fn a_sealed_key_replayed_for_another_job_or_provider_does_not_open() {
         let provider = SealingKeypair::generate().unwrap();
         let sealed =

@@ -1,0 +1,248 @@
+//! The paths: eight at a time, without branches, so that the loops become vector instructions both
+//! natively and in Wasm. [`run`] is what the guest exports.
+
+#![expect(clippy::needless_range_loop, reason = "eight lanes march in step over several arrays")]
+
+use quant::{
+    lanes::{LANES, Lanes, cdf_with, exp, ln, quantiles},
+    philox::{open_unit, philox4x32},
+    wire::{Reader, Writer},
+};
+
+use crate::{
+    european,
+    job::{Holding, MAGIC, Smile, Task},
+};
+
+pub(crate) const OUTPUT_MAGIC: [u8; 4] = *b"APO1";
+/// Draws of the path's factor and of its volatility lie where no step's draws do.
+const FACTOR_DRAW: u32 = 0x4000_0000;
+const VOL_DRAW: u32 = 0x8000_0000;
+/// A path's factor is held below this; Student-t with six degrees of freedom passes it once in 10^7.
+const MOST_FACTOR: f64 = 20.0;
+
+/// The guest's entry: a task's bytes to its paths' P&L (a risk task) or discounted payoffs (a task of
+/// [`european`]).
+///
+/// # Errors
+/// A sentence, where the bytes are neither.
+pub fn run(input: &[u8]) -> Result<Vec<u8>, String> {
+    if input.starts_with(&european::MAGIC) {
+        let task =
+            european::Task::decode(input).map_err(|e| format!("portfolio-risk: the input is not a task: {e}"))?;
+        return Ok(output(task.first, &task.payoffs()));
+    }
+    if !input.starts_with(&MAGIC) {
+        return Err("portfolio-risk: the input is not a task of this job".to_owned());
+    }
+    let task = Task::decode(input).map_err(|e| format!("portfolio-risk: the input is not a task: {e}"))?;
+    Ok(output(task.first, &task.profits()))
+}
+
+fn output(first: u64, values: &[f64]) -> Vec<u8> {
+    let mut w = Writer::new(OUTPUT_MAGIC);
+    w.u64(first);
+    w.count(values.len());
+    w.f64s(values);
+    w.finish()
+}
+
+/// Reads a task's output: the first path and the values of it and those that follow.
+pub(crate) fn decode_output(bytes: &[u8]) -> Result<(u64, Vec<f64>), quant::wire::WireError> {
+    let mut r = Reader::new(bytes, OUTPUT_MAGIC)?;
+    let first = r.u64()?;
+    let count = r.count(8)?;
+    let mut values = Vec::with_capacity(count);
+    for _ in 0..count {
+        let value = r.f64()?;
+        if !value.is_finite() {
+            return Err(quant::wire::WireError::Invalid("a path's value"));
+        }
+        values.push(value);
+    }
+    r.end()?;
+    Ok((first, values))
+}
+
+/// Two lots of uniforms for eight paths from `first` on.
+#[inline(always)]
+pub(crate) fn uniforms(seed: u64, first: u64, draw: u32) -> [Lanes; 2] {
+    let key = [seed as u32, (seed >> 32) as u32];
+    let (mut one, mut two) = ([0.0; LANES], [0.0; LANES]);
+    for i in 0..LANES {
+        let path = first.wrapping_add(i as u64);
+        let [a, b, c, d] = philox4x32([path as u32, (path >> 32) as u32, draw, 0], key);
+        one[i] = open_unit(a, b);
+        two[i] = open_unit(c, d);
+    }
+    [one, two]
+}
+
+/// Two lots of standard normals for eight paths from `first` on.
+#[inline(always)]
+pub(crate) fn normals(seed: u64, first: u64, draw: u32) -> [Lanes; 2] {
+    let [one, two] = uniforms(seed, first, draw);
+    [quantiles(&one), quantiles(&two)]
+}
+
+/// What eight paths have come to.
+struct Paths {
+    /// Log-return of the index at the end of each step.
+    at: Vec<Lanes>,
+    /// The common shock of log volatility, in units of each smile's eta, and the path's factor.
+    shock: Lanes,
+}
+
+impl Task {
+    /// P&L of each path of the task.
+    pub(crate) fn profits(&self) -> Vec<f64> {
+        let count = usize::try_from(self.last - self.first).unwrap_or(0);
+        let mut all = Vec::with_capacity(count);
+        let mut paths = Paths { at: vec![[0.0; LANES]; self.steps.len()], shock: [0.0; LANES] };
+        let mut states = vec![State::default(); self.smiles.len()];
+        let mut first = self.first;
+        while first < self.last {
+            self.walk(first, &mut paths);
+            let value = self.revalue(&paths, &mut states);
+            let wanted = usize::try_from(self.last - first).unwrap_or(LANES).min(LANES);
+            all.extend(value[..wanted].iter().map(|v| v - self.value));
+            first += LANES as u64;
+        }
+        all
+    }
+
+    /// Walks eight paths to the horizon.
+    #[inline(always)]
+    fn walk(&self, first: u64, paths: &mut Paths) {
+        let factor = self.factor(first);
+        let (mut x, mut sum) = ([0.0; LANES], [0.0; LANES]);
+        let mut pair = [[0.0; LANES]; 2];
+        let mut variance = 0.0;
+        for (n, deviation) in self.steps.iter().enumerate() {
+            if n % 2 == 0 {
+                pair = normals(self.seed, first, (n / 2) as u32);
+            }
+            let z = &pair[n % 2];
+            variance += deviation * deviation;
+            for i in 0..LANES {
+                let wide = deviation * factor[i];
+                x[i] += wide * z[i] - 0.5 * wide * wide;
+                sum[i] += deviation * z[i];
+            }
+            paths.at[n] = x;
+        }
+        let along = if variance > 0.0 { self.correlation / variance.sqrt() } else { 0.0 };
+        let across = (1.0 - self.correlation * self.correlation).max(0.0).sqrt();
+        let [own, _] = normals(self.seed, first, VOL_DRAW);
+        for i in 0..LANES {
+            paths.shock[i] = (along * sum[i] + across * own[i]) * factor[i];
+        }
+    }
+
+    /// sqrt((nu - 2) / chi2), chi2 with nu = 2 m degrees of freedom being -2 ln(u1 ... um).
+    #[inline(always)]
+    fn factor(&self, first: u64) -> Lanes {
+        if self.half_freedom == 0 {
+            return [1.0; LANES];
+        }
+        let mut chi = [0.0; LANES];
+        for n in 0..self.half_freedom.div_ceil(2) {
+            let [one, two] = uniforms(self.seed, first, FACTOR_DRAW + n);
+            let both = if 2 * n + 1 < self.half_freedom { 1.0 } else { 0.0 };
+            for i in 0..LANES {
+                chi[i] -= 2.0 * (ln(one[i]) + both * ln(two[i]));
+            }
+        }
+        let excess = f64::from(2 * self.half_freedom - 2);
+        let mut out = [0.0; LANES];
+        for i in 0..LANES {
+            let t = (excess / chi[i]).sqrt();
+            out[i] = if t < MOST_FACTOR { t } else { MOST_FACTOR };
+        }
+        out
+    }
+
+    /// The book's value at the horizon on eight paths.
+    #[inline(always)]
+    fn revalue(&self, paths: &Paths, states: &mut [State]) -> Lanes {
+        for (state, smile) in states.iter_mut().zip(&self.smiles) {
+            *state = State::new(smile, paths);
+        }
+        let mut total = [0.0; LANES];
+        for holding in &self.holdings {
+            let smile = &self.smiles[holding.smile as usize];
+            let state = &states[holding.smile as usize];
+            if smile.shrink > 0.0 {
+                alive(holding, smile, state, &mut total)
+            } else {
+                settled(holding, state, &mut total)
+            }
+        }
+        total
+    }
+}
+
+/// One smile on eight paths.
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// Log-return of its forward.
+    x: Lanes,
+    /// The forward.
+    forward: Lanes,
+    /// Total variance there over the smile's today.
+    scale: Lanes,
+}
+
+impl State {
+    #[inline(always)]
+    fn new(smile: &Smile, paths: &Paths) -> Self {
+        let end = paths.at.len() - 1;
+        let x = paths.at[(smile.settles as usize).min(end)];
+        let mut state = Self { x, ..Self::default() };
+        let drift = smile.eta * smile.eta;
+        for i in 0..LANES {
+            state.forward[i] = smile.forward * exp(x[i]);
+            // Twice the log volatility's shock, held within a factor of e^3 either way.
+            let s = 2.0 * smile.eta * paths.shock[i] - drift;
+            let s = if s > 6.0 { 6.0 } else { s };
+            let s = if s < -6.0 { -6.0 } else { s };
+            state.scale[i] = smile.shrink * exp(s);
+        }
+        state
+    }
+}
+
+/// Adds a holding that outlives the horizon: Black-76 at the moved smile. A put is the call less the
+/// forward (parity), so calls and puts run through the same instructions.
+#[inline(always)]
+fn alive(holding: &Holding, smile: &Smile, state: &State, total: &mut Lanes) {
+    let svi = &smile.svi;
+    let curve = svi.sigma * svi.sigma;
+    let amount = holding.amount * smile.discount;
+    let short = if holding.is_put { amount } else { 0.0 };
+    let inverse = 1.0 / holding.strike;
+    for i in 0..LANES {
+        let k = holding.k - state.x[i];
+        let y = k - svi.m;
+        let w = (svi.a + svi.b * (svi.rho * y + (y * y + curve).sqrt())) * state.scale[i];
+        let w = if w > 1e-8 { w } else { 1e-8 };
+        let v = w.sqrt();
+        let d1 = 0.5 * v - k / v;
+        let d2 = d1 - v;
+        // F phi(d1) = K phi(d2): one exponential serves both.
+        let e1 = exp(-0.5 * d1 * d1);
+        let e2 = e1 * (state.forward[i] * inverse);
+        let call = state.forward[i] * cdf_with(d1, e1) - holding.strike * cdf_with(d2, e2);
+        total[i] += amount * call - short * (state.forward[i] - holding.strike);
+    }
+}
+
+/// Adds the cash of a holding that settled inside the horizon.
+#[inline(always)]
+fn settled(holding: &Holding, state: &State, total: &mut Lanes) {
+    let sign = if holding.is_put { -1.0 } else { 1.0 };
+    for i in 0..LANES {
+        let worth = sign * (state.forward[i] - holding.strike);
+        total[i] += holding.amount * if worth > 0.0 { worth } else { 0.0 };
+    }
+}
