@@ -22,7 +22,7 @@ mod index;
 mod writer;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
@@ -318,19 +318,6 @@ impl BlobReader {
             return Err(files::failed("read", &self.path, source));
         }
         Ok(bytes.into())
-    }
-}
-
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let sync = || File::open(path)?.sync_all();
-    sync().map_err(|error| files::failed("sync", path, error))
-}
-
-fn create_directory(path: &Path) -> Result<(), StoreError> {
-    match fs::create_dir(path) {
-        Ok(()) => path.parent().map_or(Ok(()), sync_directory),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(files::failed("create", path, error)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{StoreError, create_directory, sync_directory, writer::Sink};
+use super::{StoreError, writer::Sink};
 use crate::BlobId;
 
 const FORMAT: &[u8] = b"assay blob store 1\n";
@@ -68,16 +68,20 @@ impl Layout {
         self.partial.join(self.next_partial.fetch_add(1, Ordering::Relaxed).to_string())
     }
 
-    /// Gives a finished file its name, durably.
+    /// Makes the directory that the blob's file will be in.
+    pub(super) fn prepare(&self, id: &BlobId) -> Result<PathBuf, StoreError> {
+        let name = id.to_string();
+        let first = self.blobs.join(&name[..2]);
+        let second = first.join(&name[2..4]);
+        create_directory(&first)?;
+        create_directory(&second)?;
+        Ok(second)
+    }
+
+    /// Gives a finished file its name; durable once its directory is synced.
     pub(super) fn adopt(&self, partial: &Path, id: &BlobId) -> Result<(), StoreError> {
         let path = self.blob(id);
-        if let Some(dir) = path.parent() {
-            dir.parent().map_or(Ok(()), create_directory)?;
-            create_directory(dir)?;
-            fs::rename(partial, &path).map_err(|error| failed("rename", &path, error))?;
-            sync_directory(dir)?;
-        }
-        Ok(())
+        fs::rename(partial, &path).map_err(|error| failed("rename", &path, error))
     }
 
     /// Deletes the blob's file, if it is there.
@@ -108,6 +112,20 @@ impl Layout {
             }
         }
         Ok(found)
+    }
+}
+
+/// Makes what happened in the directory survive a power cut.
+pub(super) fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let sync = || File::open(path)?.sync_all();
+    sync().map_err(|error| failed("sync", path, error))
+}
+
+fn create_directory(path: &Path) -> Result<(), StoreError> {
+    match fs::create_dir(path) {
+        Ok(()) => path.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed("create", path, error)),
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Inner, StoreError, files::failed};
+use super::{
+    Inner, StoreError,
+    files::{failed, sync_directory},
+};
 use crate::BlobId;
 
 /// Something that takes bytes and can make them durable.
@@ -88,12 +91,16 @@ impl BlobWriter {
         if let Some(mut sink) = self.sink.take() {
             sink.sync().map_err(|error| failed("write", &self.path, error))?;
         }
-        let mut index = self.store.index.lock();
-        self.store.files.adopt(&self.path, &id)?;
-        index.release(self.announced_bytes);
-        index.insert(id, self.announced_bytes, SystemTime::now(), true);
-        self.reserved_bytes = 0;
-        Ok(())
+        let directory = self.store.files.prepare(&id)?;
+        {
+            // The slow parts are outside: others wait for a rename, not for the disk.
+            let mut index = self.store.index.lock();
+            self.store.files.adopt(&self.path, &id)?;
+            index.release(self.announced_bytes);
+            index.insert(id, self.announced_bytes, SystemTime::now(), true);
+            self.reserved_bytes = 0;
+        }
+        sync_directory(&directory)
     }
 
     fn wrong_size(&self) -> StoreError {

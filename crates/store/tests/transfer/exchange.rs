@@ -65,7 +65,7 @@ async fn a_sealed_output_is_read_by_the_renter_and_nobody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_nobody_has_fails_with_every_sources_reason() {
     let (alice, bob, carol) =
-        (honest(1).await, honest(2).await, honest_with(3, impatient(), Arc::new(RefusePuts), MANY).await);
+        (honest(1).await, honest(2).await, honest_with(3, quick_to_connect(), Arc::new(RefusePuts), MANY).await);
     let id = BlobId::of(b"never stored");
     let gone = bob.node.source();
     bob.node.shutdown().await;

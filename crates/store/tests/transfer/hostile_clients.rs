@@ -48,7 +48,7 @@ async fn a_part_of_a_blob_can_be_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nonsense_is_cut_off_and_the_connection_still_serves_sense() {
-    let alice = honest_with(1, impatient(), Arc::new(RefusePuts), MANY).await;
+    let alice = honest(1).await;
     let id = alice.node.put(b"content".to_vec().into()).await.unwrap();
     let client = raw_endpoint(8).await;
     let connection = dial(&client, &alice.node).await;
@@ -84,7 +84,7 @@ async fn a_request_that_never_comes_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_put_must_be_what_was_announced() {
     let expected = Arc::new(ExpectedBlobs::default());
-    let alice = honest_with(1, impatient(), expected.clone(), MANY).await;
+    let alice = honest_with(1, Limits::default(), expected.clone(), MANY).await;
     let client = raw_endpoint(8).await;
     let connection = dial(&client, &alice.node).await;
     let bytes = content(3000);
@@ -129,8 +129,11 @@ async fn one_peer_cannot_take_all_connections_nor_all_peers_more_than_there_are(
     let alice = honest_with(1, limits, Arc::new(RefusePuts), MANY).await;
     let id = alice.node.put(b"content".to_vec().into()).await.unwrap();
     let ask = request(2, id, 0, 0);
-    let (greedy, second, late) =
-        (raw_endpoint(8).await, raw_endpoint(9).await, honest_with(10, impatient(), Arc::new(RefusePuts), MANY).await);
+    let (greedy, second, late) = (
+        raw_endpoint(8).await,
+        raw_endpoint(9).await,
+        honest_with(10, quick_to_connect(), Arc::new(RefusePuts), MANY).await,
+    );
     let mut kept = Vec::new();
     for _ in 0..2 {
         let connection = dial(&greedy, &alice.node).await;

@@ -72,7 +72,7 @@ async fn a_peer_that_goes_silent_is_given_up() {
     for said in [Vec::new(), head(0, 5000), found(&content(5000))[..3000].to_vec()] {
         let (failure, took) = failure_of(Script::SayAndStall(said), impatient()).await;
         assert_eq!(failure, PeerFailure::Timeout);
-        assert!(took < Duration::from_secs(4), "{took:?}");
+        assert!(took < Duration::from_secs(7), "{took:?}");
     }
 }
 
@@ -82,7 +82,7 @@ async fn a_peer_that_drips_is_given_up_although_it_never_pauses_for_long() {
     let drip = Script::Drip(found(&content(5000)), Duration::from_millis(20));
     let (failure, took) = failure_of(drip, limits).await;
     assert_eq!(failure, PeerFailure::Timeout);
-    assert!(took < Duration::from_secs(4), "{took:?}");
+    assert!(took < Duration::from_secs(7), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

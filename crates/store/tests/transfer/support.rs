@@ -42,6 +42,11 @@ pub(crate) fn impatient() -> Limits {
     }
 }
 
+/// Gives up on absent peers soon, and is otherwise patient.
+pub(crate) fn quick_to_connect() -> Limits {
+    Limits { connect_timeout: Duration::from_secs(1), ..Limits::default() }
+}
+
 pub(crate) async fn honest(n: u8) -> Honest {
     honest_with(n, Limits::default(), Arc::new(RefusePuts), 1 << 30).await
 }
