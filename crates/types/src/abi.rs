@@ -1,5 +1,6 @@
 //! ABI of the system contracts, generated from `contracts/interfaces`.
 #![allow(missing_docs, reason = "generated from documented Solidity interfaces")]
+#![allow(clippy::too_many_arguments, reason = "generated, one argument a field")]
 
 alloy_sol_types::sol!(
     #![sol(all_derives)]

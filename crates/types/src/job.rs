@@ -89,7 +89,7 @@ impl JobSpec {
         if self.inputs.is_empty() {
             return Err(NoTasks);
         }
-        if u32::try_from(self.inputs.len()).map_or(true, |tasks| tasks > params.max_tasks) {
+        if !u32::try_from(self.inputs.len()).is_ok_and(|tasks| tasks <= params.max_tasks) {
             return Err(TooManyTasks(params.max_tasks));
         }
         let checks = [
@@ -226,7 +226,6 @@ impl JobCause {
         ]
         .into_iter()
         .find(|c| *c as u8 == number)
-        .map_or(Option::None, Some)
     }
 
     /// One sentence a renter can act on.

@@ -4,21 +4,24 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, crypto::secp25
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use assay_ledger::{
-    BlockBuilder, BlockContext, BlockOutput, CheckRules, Checked, MemState, Reject, check, genesis_state,
+    BlockBuilder, BlockContext, BlockOutput, CheckRules, Checked, MemState, Reject, check, genesis_state, query,
 };
-use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt};
+use assay_types::{
+    GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt,
+    view::{LotPhase, ReplicaPhase},
+};
 
-pub const CHAIN_ID: u64 = 2_611;
-pub const RUNTIME: B256 = B256::repeat_byte(0x77);
-pub const GWEI: u128 = 1_000_000_000;
+pub(crate) const CHAIN_ID: u64 = 2_611;
+pub(crate) const RUNTIME: B256 = B256::repeat_byte(0x77);
+pub(crate) const GWEI: u128 = 1_000_000_000;
 
 /// The secret key of the account named `name`.
-pub fn secret(name: &str) -> B256 {
+pub(crate) fn secret(name: &str) -> B256 {
     keccak256(name)
 }
 
 /// The address of the account named `name`.
-pub fn addr(name: &str) -> Address {
+pub(crate) fn addr(name: &str) -> Address {
     use std::{cell::RefCell, collections::HashMap};
     thread_local!(static KNOWN: RefCell<HashMap<String, Address>> = RefCell::default());
     KNOWN.with_borrow_mut(|known| {
@@ -31,7 +34,7 @@ pub fn addr(name: &str) -> Address {
 }
 
 /// A transaction before it is signed.
-pub fn tx(nonce: u64, to: Address, value: u128, input: Vec<u8>) -> TxEip1559 {
+pub(crate) fn tx(nonce: u64, to: Address, value: u128, input: Vec<u8>) -> TxEip1559 {
     TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -46,16 +49,16 @@ pub fn tx(nonce: u64, to: Address, value: u128, input: Vec<u8>) -> TxEip1559 {
 }
 
 /// The EIP-2718 bytes of `tx` signed by `name`.
-pub fn sign(name: &str, tx: TxEip1559) -> Bytes {
+pub(crate) fn sign(name: &str, tx: TxEip1559) -> Bytes {
     let signature = sign_message(secret(name), tx.signature_hash()).expect("a secret");
     TxEnvelope::Eip1559(tx.into_signed(signature)).encoded_2718().into()
 }
 
-pub fn rules() -> CheckRules {
+pub(crate) fn rules() -> CheckRules {
     CheckRules { chain_id: CHAIN_ID, tx_bytes_limit: 128 << 10, block_gas_limit: 60_000_000 }
 }
 
-pub fn params() -> Params {
+pub(crate) fn params() -> Params {
     Params {
         runtimes: vec![RUNTIME],
         key_window: 10,
@@ -73,7 +76,7 @@ pub fn params() -> Params {
     }
 }
 
-pub fn genesis() -> Genesis {
+pub(crate) fn genesis() -> Genesis {
     let rich = ["renter", "p1", "p2", "p3", "p4", "v1", "v2", "v3", "v4", "stranger"];
     Genesis {
         chain_id: CHAIN_ID,
@@ -97,19 +100,19 @@ pub fn genesis() -> Genesis {
 }
 
 /// A chain of blocks on one state.
-pub struct Net {
-    pub state: MemState,
-    pub height: u64,
-    pub time_ms: u64,
-    pub last: Option<BlockOutput>,
+pub(crate) struct Net {
+    pub(crate) state: MemState,
+    pub(crate) height: u64,
+    pub(crate) time_ms: u64,
+    pub(crate) last: Option<BlockOutput>,
 }
 
 impl Net {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(&genesis())
     }
 
-    pub fn of(genesis: &Genesis) -> Self {
+    pub(crate) fn of(genesis: &Genesis) -> Self {
         let mut state = MemState::default();
         state.apply(&genesis_state(genesis).expect("a good genesis"));
         let net = Self { state, height: 0, time_ms: genesis.timestamp_ms, last: None };
@@ -117,7 +120,7 @@ impl Net {
         net
     }
 
-    pub fn context(&self) -> BlockContext {
+    pub(crate) fn context(&self) -> BlockContext {
         let height = self.height + 1;
         BlockContext {
             height,
@@ -128,7 +131,7 @@ impl Net {
     }
 
     /// Executes a block of checked transactions; each is accepted or the reject is returned in its place.
-    pub fn run(&mut self, txs: &[Checked]) -> Vec<Result<Receipt, Reject>> {
+    pub(crate) fn run(&mut self, txs: &[Checked]) -> Vec<Result<Receipt, Reject>> {
         let ctx = self.context();
         let mut builder = BlockBuilder::new(&self.state, ctx.clone());
         let results = txs.iter().map(|tx| builder.add(tx)).collect();
@@ -138,30 +141,68 @@ impl Net {
         self.time_ms = ctx.timestamp_ms;
         self.last = Some(output);
         self.invariant_books_balance();
+        self.invariant_collateral_and_escrow_are_behind_open_lots();
         results
     }
 
-    pub fn invariant_books_balance(&self) {
+    pub(crate) fn invariant_books_balance(&self) {
         let books = assay_ledger::books(&self.state).expect("readable");
         assert!(books.balance(), "{books:?} at height {}", self.height);
     }
 
-    pub fn nonce(&self, name: &str) -> u64 {
+    /// What is locked is behind replicas of open lots, what is in escrow is behind open lots, and no
+    /// closed job holds anything.
+    pub(crate) fn invariant_collateral_and_escrow_are_behind_open_lots(&self) {
+        let mut locked = std::collections::BTreeMap::<Address, (u128, u32)>::new();
+        for summary in query::jobs(&self.state, None, usize::MAX) {
+            let job = query::job(&self.state, summary.id).expect("listed");
+            let run = assay_types::job::run_ceiling(job.spec.fuel_per_task, job.spec.max_price_per_gigafuel);
+            let mut escrow = 0;
+            for lot in &job.lots {
+                if matches!(lot.phase, LotPhase::Settled | LotPhase::Refunded) {
+                    continue;
+                }
+                escrow += run.expect("fits") * u128::from(lot.tasks) * u128::from(job.spec.replicas);
+                for replica in &lot.replicas {
+                    let (sum, busy) = locked.entry(replica.provider).or_default();
+                    *sum += replica.locked;
+                    *busy += u32::from(matches!(replica.phase, ReplicaPhase::AwaitingKey | ReplicaPhase::Running));
+                }
+                let mut operators: Vec<_> = lot.replicas.iter().map(|replica| replica.provider).collect();
+                operators.sort();
+                operators.dedup();
+                assert_eq!(operators.len(), lot.replicas.len(), "one replica an operator");
+            }
+            assert_eq!(job.escrow, escrow, "escrow of {} at height {}", job.id, self.height);
+            assert_eq!(
+                job.outcome.is_some(),
+                job.lots.iter().all(|lot| matches!(lot.phase, LotPhase::Settled | LotPhase::Refunded))
+            );
+        }
+        for provider in query::providers(&self.state) {
+            let (sum, busy) = locked.remove(&provider.account).unwrap_or_default();
+            assert_eq!((provider.locked, provider.active_lots), (sum, busy), "at height {}", self.height);
+            assert!(provider.locked + provider.withdrawing <= provider.collateral);
+        }
+        assert!(locked.is_empty());
+    }
+
+    pub(crate) fn nonce(&self, name: &str) -> u64 {
         assay_ledger::account(&self.state, addr(name)).nonce
     }
 
-    pub fn balance(&self, name: &str) -> u128 {
+    pub(crate) fn balance(&self, name: &str) -> u128 {
         assay_ledger::account(&self.state, addr(name)).balance
     }
 
     /// A checked transaction of `name` with its next nonce.
-    pub fn tx(&self, name: &str, to: Address, value: u128, input: Vec<u8>) -> Checked {
+    pub(crate) fn tx(&self, name: &str, to: Address, value: u128, input: Vec<u8>) -> Checked {
         check(&sign(name, tx(self.nonce(name), to, value, input)), &rules()).expect("valid")
     }
 }
 
 impl Net {
-    pub fn books(&self) -> assay_types::view::Books {
+    pub(crate) fn books(&self) -> assay_types::view::Books {
         assay_ledger::books(&self.state).expect("readable")
     }
 }

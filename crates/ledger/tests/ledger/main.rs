@@ -1,5 +1,7 @@
 //! The ledger through its public face: signed transactions in, receipts and books out.
 
+mod delivery;
+mod disputes;
 mod jobs;
 mod kit;
 mod scenario;

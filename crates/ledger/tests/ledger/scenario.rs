@@ -14,10 +14,10 @@ use assay_types::{
 
 use crate::kit::*;
 
-pub const PRICE: u128 = 1_000_000_000_000_000;
-pub const KEY: B256 = B256::repeat_byte(0x4b);
+pub(crate) const PRICE: u128 = 1_000_000_000_000_000;
+pub(crate) const KEY: B256 = B256::repeat_byte(0x4b);
 
-pub fn ask(price: u128) -> IProviders::Ask {
+pub(crate) fn ask(price: u128) -> IProviders::Ask {
     IProviders::Ask {
         runtimeId: RUNTIME,
         pricePerGigafuel: price,
@@ -28,7 +28,7 @@ pub fn ask(price: u128) -> IProviders::Ask {
     }
 }
 
-pub fn spec(tasks: u32, per_lot: u32, replicas: u8) -> JobSpec {
+pub(crate) fn spec(tasks: u32, per_lot: u32, replicas: u8) -> JobSpec {
     JobSpec {
         program: keccak256("program"),
         programSealed: false,
@@ -50,68 +50,68 @@ pub fn spec(tasks: u32, per_lot: u32, replicas: u8) -> JobSpec {
 }
 
 /// The right result of a task.
-pub fn truth(task: u32) -> Leaf {
+pub(crate) fn truth(task: u32) -> Leaf {
     Leaf { output: keccak256(("output", task).0.to_owned() + &task.to_string()), fuel: 2 * GIGAFUEL + u64::from(task) }
 }
 
 /// A wrong result; liars with different `lie` say different things.
-pub fn wrong(task: u32, lie: u8) -> Leaf {
+pub(crate) fn wrong(task: u32, lie: u8) -> Leaf {
     Leaf { output: B256::repeat_byte(lie), fuel: truth(task).fuel }
 }
 
-pub fn truths(lot: &LotView) -> Vec<Leaf> {
+pub(crate) fn truths(lot: &LotView) -> Vec<Leaf> {
     (lot.first_task..lot.first_task + lot.tasks).map(truth).collect()
 }
 
 /// The lot's right results but for a lie about its first task.
-pub fn lies(lot: &LotView, lie: u8) -> Vec<Leaf> {
+pub(crate) fn lies(lot: &LotView, lie: u8) -> Vec<Leaf> {
     let mut leaves = truths(lot);
     leaves[0] = wrong(lot.first_task, lie);
     leaves
 }
 
-pub fn salt(who: &str) -> B256 {
+pub(crate) fn salt(who: &str) -> B256 {
     keccak256(format!("salt of {who}"))
 }
 
 /// Name of a failure, or "ok".
-pub fn outcome(receipt: &Receipt) -> &str {
+pub(crate) fn outcome(receipt: &Receipt) -> &str {
     receipt.failure.as_ref().map_or("ok", |failure| failure.name.as_str())
 }
 
-pub fn name_of(address: Address) -> String {
+pub(crate) fn name_of(address: Address) -> String {
     let names = ["renter", "p1", "p2", "p3", "p4", "v1", "v2", "v3", "v4", "stranger"];
     names.into_iter().find(|name| addr(name) == address).expect("known").to_owned()
 }
 
 impl Net {
     /// One block with one call; the receipt.
-    pub fn send(&mut self, who: &str, to: Address, value: u128, call: impl SolCall) -> Receipt {
+    pub(crate) fn send(&mut self, who: &str, to: Address, value: u128, call: impl SolCall) -> Receipt {
         let tx = self.tx(who, to, value, call.abi_encode());
         self.run(&[tx]).remove(0).expect("in the block")
     }
 
     /// As [`Net::send`], asserting success.
-    pub fn ok(&mut self, who: &str, to: Address, value: u128, call: impl SolCall) -> Receipt {
+    pub(crate) fn ok(&mut self, who: &str, to: Address, value: u128, call: impl SolCall) -> Receipt {
         let receipt = self.send(who, to, value, call);
         assert_eq!(outcome(&receipt), "ok", "{who} at height {}", self.height);
         receipt
     }
 
     /// As [`Net::send`], the failure's name.
-    pub fn fail(&mut self, who: &str, to: Address, value: u128, call: impl SolCall) -> String {
+    pub(crate) fn fail(&mut self, who: &str, to: Address, value: u128, call: impl SolCall) -> String {
         outcome(&self.send(who, to, value, call)).to_owned()
     }
 
     /// Empty blocks.
-    pub fn pass(&mut self, blocks: u64) {
+    pub(crate) fn pass(&mut self, blocks: u64) {
         (0..blocks).for_each(|_| {
             self.run(&[]);
         });
     }
 
     /// Empty blocks until `done`, at most `most`.
-    pub fn until(&mut self, most: u64, done: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, most: u64, done: impl Fn(&Self) -> bool) {
         for _ in 0..most {
             if done(self) {
                 return;
@@ -121,7 +121,7 @@ impl Net {
         assert!(done(self), "not reached within {most} blocks, height {}", self.height);
     }
 
-    pub fn register(&mut self, who: &str, price: u128) {
+    pub(crate) fn register(&mut self, who: &str, price: u128) {
         let call = IProviders::registerCall {
             operator: Address::ZERO,
             sealingKey: keccak256(who),
@@ -131,32 +131,32 @@ impl Net {
         self.ok(who, PROVIDERS, 100 * GRAINS_PER_KRT, call);
     }
 
-    pub fn register_all(&mut self, names: &[&str]) {
+    pub(crate) fn register_all(&mut self, names: &[&str]) {
         names.iter().for_each(|name| self.register(name, PRICE / 2));
     }
 
-    pub fn submit(&mut self, spec: JobSpec) -> JobId {
+    pub(crate) fn submit(&mut self, spec: JobSpec) -> JobId {
         let id = job_id(CHAIN_ID, addr("renter"), self.nonce("renter"));
         let escrow = spec.escrow().expect("fits");
         self.ok("renter", JOBS, escrow, IJobs::submitCall { spec });
         id
     }
 
-    pub fn job(&self, id: JobId) -> JobView {
+    pub(crate) fn job(&self, id: JobId) -> JobView {
         query::job(&self.state, id).expect("known job")
     }
 
-    pub fn lot(&self, id: JobId, index: u32) -> LotView {
+    pub(crate) fn lot(&self, id: JobId, index: u32) -> LotView {
         query::lot(&self.state, id, index).expect("known lot")
     }
 
     /// Names of the present replicas of a lot.
-    pub fn replicas(&self, id: JobId, index: u32) -> Vec<String> {
+    pub(crate) fn replicas(&self, id: JobId, index: u32) -> Vec<String> {
         self.lot(id, index).replicas.iter().map(|replica| name_of(replica.provider)).collect()
     }
 
     /// Submits and waits for assignment of every lot.
-    pub fn assigned(&mut self, spec: JobSpec) -> JobId {
+    pub(crate) fn assigned(&mut self, spec: JobSpec) -> JobId {
         let replicas = usize::from(spec.replicas);
         let id = self.submit(spec);
         self.until(3, |net| net.job(id).lots.iter().all(|lot| lot.replicas.len() == replicas));
@@ -164,7 +164,7 @@ impl Net {
     }
 
     /// The renter delivers the key to everyone who waits for it.
-    pub fn deliver_keys(&mut self, id: JobId) {
+    pub(crate) fn deliver_keys(&mut self, id: JobId) {
         let waiting: Vec<Address> = self
             .job(id)
             .lots
@@ -183,29 +183,29 @@ impl Net {
         }
     }
 
-    pub fn commit_call(&self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) -> IJobs::commitCall {
+    pub(crate) fn commit_call(&self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) -> IJobs::commitCall {
         let lot = self.lot(id, index);
         let root = lot_root(lot.first_task, leaves).expect("leaves");
         let commitment = result_commitment(CHAIN_ID, id, index, addr(who), salt(who), root.hash, root.fuel);
         IJobs::commitCall { job: id, lot: index, commitment }
     }
 
-    pub fn commit(&mut self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) {
+    pub(crate) fn commit(&mut self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) {
         let call = self.commit_call(id, index, who, leaves);
         self.ok(who, JOBS, 0, call);
     }
 
-    pub fn reveal_call(&self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) -> IJobs::revealCall {
+    pub(crate) fn reveal_call(&self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) -> IJobs::revealCall {
         IJobs::revealCall { job: id, lot: index, salt: salt(who), leaves: leaves.to_vec() }
     }
 
-    pub fn reveal(&mut self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) {
+    pub(crate) fn reveal(&mut self, id: JobId, index: u32, who: &str, leaves: &[Leaf]) {
         let call = self.reveal_call(id, index, who, leaves);
         self.ok(who, JOBS, 0, call);
     }
 
     /// All present replicas of a lot commit and reveal what `says` has them say.
-    pub fn perform(&mut self, id: JobId, index: u32, says: impl Fn(&str, &LotView) -> Vec<Leaf>) {
+    pub(crate) fn perform(&mut self, id: JobId, index: u32, says: impl Fn(&str, &LotView) -> Vec<Leaf>) {
         let lot = self.lot(id, index);
         let speakers: Vec<_> = lot
             .replicas
@@ -224,7 +224,7 @@ impl Net {
     }
 
     /// Validators commit and reveal what `says` has them say; None stays silent.
-    pub fn judge(&mut self, id: JobId, index: u32, says: impl Fn(&str, &[u32]) -> Option<Vec<Leaf>>) {
+    pub(crate) fn judge(&mut self, id: JobId, index: u32, says: impl Fn(&str, &[u32]) -> Option<Vec<Leaf>>) {
         let tasks = self.lot(id, index).dispute.expect("a dispute").tasks;
         let names = ["v1", "v2", "v3", "v4"];
         for who in names {
@@ -244,26 +244,26 @@ impl Net {
         }
     }
 
-    pub fn disclose(&mut self, id: JobId) {
+    pub(crate) fn disclose(&mut self, id: JobId) {
         self.ok("renter", DISPUTES, 0, IDisputes::discloseKeyCall { job: id, key: KEY });
     }
 
     /// Events of one kind in the last block.
-    pub fn events<E: SolEvent>(&self) -> Vec<E> {
+    pub(crate) fn events<E: SolEvent>(&self) -> Vec<E> {
         let output = self.last.as_ref().expect("a block");
         let logs = output.receipts.iter().flat_map(|receipt| &receipt.logs).chain(&output.end_logs);
         logs.filter_map(|log| E::decode_log_data(&log.data).ok()).collect()
     }
 
-    pub fn provider(&self, who: &str) -> assay_types::view::ProviderView {
+    pub(crate) fn provider(&self, who: &str) -> assay_types::view::ProviderView {
         query::provider(&self.state, addr(who)).expect("registered")
     }
 }
 
-pub fn honest(_: &str, lot: &LotView) -> Vec<Leaf> {
+pub(crate) fn honest(_: &str, lot: &LotView) -> Vec<Leaf> {
     truths(lot)
 }
 
-pub fn right(_: &str, tasks: &[u32]) -> Option<Vec<Leaf>> {
+pub(crate) fn right(_: &str, tasks: &[u32]) -> Option<Vec<Leaf>> {
     Some(tasks.iter().map(|task| truth(*task)).collect())
 }
