@@ -75,7 +75,11 @@ impl<'a> BlockBuilder<'a> {
         let size = u64::try_from(tx.raw.len()).unwrap_or(u64::MAX);
         let bytes_limit = u64::from(env.params.block_bytes_limit);
         let bytes_after = self.bytes_used.checked_add(size).filter(|bytes| *bytes <= bytes_limit);
-        let executed = run(env, &self.state, tx);
+        let executed = admit(env, &self.state, tx).and_then(|admitted| {
+            gas_after.ok_or(Refused::Reject(Reject::BlockGasFull))?;
+            bytes_after.ok_or(Refused::Reject(Reject::BlockBytesFull))?;
+            run(env, &self.state, tx, admitted)
+        });
         let (changes, outcome) = match executed {
             Ok(executed) => executed,
             Err(Refused::Reject(reject)) => return Err(reject),
@@ -157,7 +161,14 @@ impl From<BrokenInvariant> for Refused {
     }
 }
 
-fn run(env: &Env, state: &dyn StateRead, tx: &Checked) -> Result<(Changes, Outcome), Refused> {
+/// A transaction that can be in the block: its sender's account, what a gas costs, the leader's part.
+struct Admitted {
+    account: Account,
+    price: u128,
+    tip: u128,
+}
+
+fn admit(env: &Env, state: &dyn StateRead, tx: &Checked) -> Result<Admitted, Refused> {
     let account = Account::load(state, &tx.sender)?;
     if tx.nonce != account.nonce {
         return Err(Refused::Reject(if tx.nonce < account.nonce { Reject::NonceTooLow } else { Reject::NonceGap }));
@@ -168,8 +179,13 @@ fn run(env: &Env, state: &dyn StateRead, tx: &Checked) -> Result<(Changes, Outco
     if tx.max_cost().is_none_or(|most| most > account.balance) {
         return Err(Refused::Reject(Reject::InsufficientFunds));
     }
+    Ok(Admitted { account, price, tip })
+}
+
+fn run(env: &Env, state: &dyn StateRead, tx: &Checked, admitted: Admitted) -> Result<(Changes, Outcome), Refused> {
+    let Admitted { account, price, tip } = admitted;
     let mut paid = Step::new(state, env);
-    charge(&mut paid, tx, account, base, tip).map_err(|stop| match stop {
+    charge(&mut paid, tx, account, env.tip.next_base_fee, tip).map_err(|stop| match stop {
         Stop::Fail(_) => Refused::Reject(Reject::InsufficientFunds),
         Stop::Broken(broken) => Refused::Broken(broken),
     })?;

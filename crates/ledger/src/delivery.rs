@@ -54,7 +54,7 @@ pub(crate) fn pending(step: &Step<'_>, case: &Case) -> Done<bool> {
 
 /// Demands the output of a task. Value above the bond never leaves the renter.
 pub(crate) fn demand(step: &mut Step<'_>, sender: Address, value: u128, id: JobId, task: u32) -> Done {
-    let (case, _) = Case::open_task(step, id, task)?;
+    let (mut case, _) = Case::open_task(step, id, task)?;
     if sender != case.job.renter {
         return Err(Failure::NotRenter.into());
     }
@@ -71,7 +71,8 @@ pub(crate) fn demand(step: &mut Step<'_>, sender: Address, value: u128, id: JobI
     let delivery =
         Delivery { task, bond, demanded_at, witnesses: Vec::new(), attested: Vec::new(), due: step.env.after(1) };
     step.write(key(&case), &delivery);
-    schedule::at(step, delivery.due, Due::Lot(id, case.index));
+    case.lot.due = delivery.due;
+    case.store_lot(step);
     Ok(())
 }
 
@@ -149,7 +150,7 @@ fn draw_witnesses(step: &mut Step<'_>, case: &mut Case, mut delivery: Delivery) 
     for witness in &delivery.witnesses {
         step.mark(keys::work(WORK_WITNESS, witness, &case.id, case.index));
     }
-    schedule::at(step, delivery.due, Due::Lot(case.id, case.index));
+    case.lot.due = delivery.due;
     step.write(key(case), &delivery);
     step.emit(
         system::JOBS,

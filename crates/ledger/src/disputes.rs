@@ -30,7 +30,6 @@ use crate::{
     jobs::{Case, Lot},
     keys::{self, DISPUTE, WORK_JUDGE},
     reject::{BrokenInvariant, Done},
-    schedule::{self, Due},
     state::StateRead,
     step::{Step, read},
 };
@@ -96,7 +95,6 @@ pub(crate) fn open(
     } else {
         case.lot.phase = LotPhase::Disclosing;
         case.lot.due = disclose_by;
-        schedule::at(step, disclose_by, Due::Lot(case.id, case.index));
     }
     Ok(())
 }
@@ -107,7 +105,6 @@ pub(crate) fn judge(step: &mut Step<'_>, case: &mut Case) {
     case.lot.phase = LotPhase::Judging;
     case.lot.due = due;
     step.mark(keys::of_lot(WORK_JUDGE, &case.id, case.index));
-    schedule::at(step, due, Due::Lot(case.id, case.index));
 }
 
 /// Does what is due about a lot in dispute.
@@ -125,7 +122,6 @@ pub(crate) fn advance(step: &mut Step<'_>, case: &mut Case) -> Done {
             case.lot.phase = LotPhase::Deciding;
             case.lot.due = due;
             case.lot.opened_at = height;
-            schedule::at(step, due, Due::Lot(case.id, case.index));
             Ok(())
         }
         LotPhase::Deciding if over || dispute.verdicts.iter().all(|verdict| verdict.leaves.is_some()) => {

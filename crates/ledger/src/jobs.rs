@@ -43,6 +43,7 @@ use crate::{
     codec::record,
     keys::{self, JOB, LOT, TERMS},
     reject::{BrokenInvariant, Done, Failure, sane},
+    schedule::{self, Due},
     state::StateRead,
     step::{Step, read},
 };
@@ -117,6 +118,8 @@ record! {
         pub(crate) waiting_since: Option<u64>,
         /// Whether what the present revealed replicas say survived adjudication.
         pub(crate) adjudicated: bool,
+        /// Height at which the schedule looks at it: its only deadline there.
+        pub(crate) scheduled: Option<u64>,
     }
 }
 
@@ -199,6 +202,16 @@ impl Lot {
         matches!(self.phase, LotPhase::Settled | LotPhase::Refunded)
     }
 
+    /// Height of its next deadline.
+    fn next_due(&self) -> Option<u64> {
+        let waits = |replica: &&Replica| matches!(replica.phase, ReplicaPhase::AwaitingKey | ReplicaPhase::Running);
+        match self.phase {
+            LotPhase::Running => self.replicas.iter().filter(waits).map(|replica| replica.due).min(),
+            LotPhase::Settled | LotPhase::Refunded => None,
+            _ => Some(self.due),
+        }
+    }
+
     pub(crate) fn all(&self, phase: ReplicaPhase) -> bool {
         self.replicas.iter().all(|replica| replica.phase == phase)
     }
@@ -236,12 +249,23 @@ impl Case {
         Ok((Self::open(step, id, lot)?, place))
     }
 
-    pub(crate) fn store(&self, step: &mut Step<'_>) {
+    pub(crate) fn store(&mut self, step: &mut Step<'_>) {
         self.store_lot(step);
         self.job.store(step, &self.id);
     }
 
-    pub(crate) fn store_lot(&self, step: &mut Step<'_>) {
+    /// Stores the lot and moves its entry in the schedule to its next deadline.
+    pub(crate) fn store_lot(&mut self, step: &mut Step<'_>) {
+        let due = Due::Lot(self.id, self.index);
+        let next = self.lot.next_due();
+        if next != self.lot.scheduled {
+            if let Some(before) = std::mem::replace(&mut self.lot.scheduled, next) {
+                schedule::cancel(step, before, &due);
+            }
+            if let Some(next) = next {
+                schedule::at(step, next, due);
+            }
+        }
         step.write(keys::of_lot(LOT, &self.id, self.index), &self.lot);
     }
 

@@ -1,7 +1,8 @@
 //! Events that are due at a height.
 //!
 //! An entry only says "look at this lot (or job) at this height"; what is due then is decided from
-//! the lot itself, so a stale or double entry does no harm. At the end of a block entries with a
+//! the lot itself, so a stale or double entry does no harm. A lot has one entry for its next deadline,
+//! moved whenever the lot is stored, and for a moment a second one when a call completed a phase. At the end of a block entries with a
 //! height not above it are handled in order of height, at most `max_due_per_block` of them; the rest
 //! stay and come first in the next block.
 
@@ -39,6 +40,11 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
 pub(crate) fn at(step: &mut Step<'_>, height: u64, due: Due) {
     let key = key(height, &due);
     step.mark(key);
+}
+
+/// Forgets an entry.
+pub(crate) fn cancel(step: &mut Step<'_>, height: u64, due: &Due) {
+    step.state.delete(key(height, due));
 }
 
 /// Handles what is due at the end of this block.

@@ -74,7 +74,6 @@ fn assign(step: &mut Step<'_>, case: &mut Case, one: matching::Matched) -> Done 
     };
     let due = step.env.after(window);
     step.mark(keys::work(WORK_REPLICA, &one.provider, &case.id, case.index));
-    schedule::at(step, due, Due::Lot(case.id, case.index));
     step.emit(
         system::JOBS,
         &IJobs::LotAssigned {

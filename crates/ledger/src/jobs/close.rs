@@ -15,6 +15,7 @@ use crate::{
     money::{self, Pot, transfer},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
+    schedule::{self, Due},
     step::{Step, keys_under},
 };
 
@@ -112,6 +113,7 @@ pub(crate) fn close(step: &mut Step<'_>, case: &mut Case, outcome: JobOutcome) -
     case.job.outcome = Some(outcome);
     case.job.store(step, &case.id);
     result::write(step, case, outcome, &leaves);
+    schedule::cancel(step, case.job.ends_at, &Due::End(case.id));
     step.state.delete(keys::renter_open(&case.job.renter, &case.id));
     let sealed: Vec<_> = keys_under(&step.state, &keys::of_job(SEALED_KEY, &case.id)).collect();
     sealed.into_iter().for_each(|key| step.state.delete(key));

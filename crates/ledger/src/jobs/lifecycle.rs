@@ -25,7 +25,9 @@ use crate::{
 /// Does what is due about a lot.
 pub(crate) fn advance(step: &mut Step<'_>, id: JobId, index: u32) -> Done {
     let Some(job) = Job::load(&step.state, &id)?.filter(|job| job.outcome.is_none()) else { return Ok(()) };
-    let lot: Lot = step.must(&keys::of_lot(LOT, &id, index))?;
+    let mut lot: Lot = step.must(&keys::of_lot(LOT, &id, index))?;
+    // The entry that brought us here is gone from the schedule.
+    lot.scheduled = lot.scheduled.filter(|at| *at > step.env.height());
     let mut case = Case { terms: Terms::load(&step.state, &id)?, id, job, index, lot };
     match case.lot.phase {
         LotPhase::Running => running(step, &mut case)?,
@@ -96,7 +98,6 @@ fn open_reveal(step: &mut Step<'_>, case: &mut Case) -> Done {
     for replica in &mut case.lot.replicas {
         replica.due = due;
     }
-    schedule::at(step, due, Due::Lot(case.id, case.index));
     step.emit(system::JOBS, &IJobs::RevealOpened { job: case.id, lot: case.index, deadline: due });
     Ok(())
 }
@@ -139,8 +140,8 @@ pub(crate) fn agree(step: &mut Step<'_>, case: &mut Case) -> Done {
     let leaves = case.lot.replicas.first().map(|replica| replica.leaves.clone()).unwrap_or_default();
     let root = lot_root(case.first_task(), &leaves).map_err(|_| BrokenInvariant::Missing(LOT))?;
     case.lot.leaves = leaves;
-    settle_at(step, case, step.env.after(case.terms.challenge_window));
-    let settles_at = case.lot.settles_at.unwrap_or_default();
+    let settles_at = step.env.after(case.terms.challenge_window);
+    settle_at(case, settles_at);
     step.emit(
         system::JOBS,
         &IJobs::LotAgreed { job: case.id, lot: case.index, root: root.hash, settlesAt: settles_at },
@@ -149,22 +150,21 @@ pub(crate) fn agree(step: &mut Step<'_>, case: &mut Case) -> Done {
 }
 
 /// Puts the lot into the agreed phase until `height`.
-pub(crate) fn settle_at(step: &mut Step<'_>, case: &mut Case, height: u64) {
+fn settle_at(case: &mut Case, height: u64) {
     case.lot.phase = LotPhase::Agreed;
     case.lot.due = height;
     case.lot.settles_at = Some(height);
-    schedule::at(step, height, Due::Lot(case.id, case.index));
 }
 
 /// Back to the agreed phase after a challenge or demand that found nothing: a fresh short window, so
 /// that it did not use up other challengers' time; none once the job's lifetime is over, so that
 /// escrow ends.
-pub(crate) fn resume(step: &mut Step<'_>, case: &mut Case) {
+pub(crate) fn resume(step: &Step<'_>, case: &mut Case) {
     let height = step.env.height();
     let fresh = step.env.after(step.env.params.challenge_window_bounds.0);
     let planned = case.lot.settles_at.unwrap_or(height);
     let at = if case.past_end(step) { height } else { planned.max(fresh) };
-    settle_at(step, case, at);
+    settle_at(case, at);
 }
 
 fn agreed(step: &mut Step<'_>, case: &mut Case) -> Done {

@@ -54,7 +54,6 @@ pub(crate) fn deliver_key(step: &mut Step<'_>, sender: Address, id: JobId, provi
             replica.phase = ReplicaPhase::Running;
             replica.due = due;
             case.store_lot(step);
-            schedule::at(step, due, Due::Lot(id, index));
         }
     }
     step.emit(system::JOBS, &IJobs::KeyDelivered { job: id, provider, sender, sealedKey: sealed.clone() });
@@ -83,10 +82,10 @@ pub(crate) fn commit(step: &mut Step<'_>, sender: Address, id: JobId, index: u32
     assign::no_longer_busy(step, &mut case, &sender)?;
     let ready = case.lot.replicas.len() == case.wanted()
         && case.lot.replicas.iter().all(|r| matches!(r.phase, ReplicaPhase::Committed | ReplicaPhase::Revealed));
+    case.store_lot(step);
     if ready {
         schedule::at(step, height, Due::Lot(id, index));
     }
-    case.store_lot(step);
     if !case.job.committed {
         case.job.committed = true;
         case.job.store(step, &id);
@@ -122,10 +121,10 @@ pub(crate) fn reveal(step: &mut Step<'_>, sender: Address, id: JobId, index: u32
     }
     replica.leaves = leaves.to_vec();
     replica.phase = ReplicaPhase::Revealed;
+    case.store_lot(step);
     if case.lot.all(ReplicaPhase::Revealed) {
         schedule::at(step, height, Due::Lot(id, index));
     }
-    case.store_lot(step);
     step.emit(
         system::JOBS,
         &IJobs::Revealed { job: id, lot: index, provider: sender, root: root.hash, fuel: root.fuel },

@@ -83,6 +83,7 @@ fn queue_lots(step: &mut Step<'_>, id: &JobId, spec: &JobSpec) -> Done<u32> {
             settles_at: None,
             waiting_since: None,
             adjudicated: false,
+            scheduled: None,
         };
         step.write(keys::of_lot(LOT, id, lots), &lot);
         step.write(keys::of_lot(INPUTS, id, lots), &inputs.to_vec());

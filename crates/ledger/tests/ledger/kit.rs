@@ -142,6 +142,7 @@ impl Net {
         self.last = Some(output);
         self.invariant_books_balance();
         self.invariant_collateral_and_escrow_are_behind_open_lots();
+        self.invariant_the_schedule_holds_open_lots_only();
         results
     }
 
@@ -185,6 +186,20 @@ impl Net {
             assert!(provider.locked + provider.withdrawing <= provider.collateral);
         }
         assert!(locked.is_empty());
+    }
+
+    /// A lot has one deadline in the schedule, and a chain without open jobs has nothing to wait for.
+    pub(crate) fn invariant_the_schedule_holds_open_lots_only(&self) {
+        use assay_ledger::StateRead;
+        let open = query::jobs(&self.state, None, usize::MAX).iter().filter(|job| job.outcome.is_none()).count();
+        let lots: usize = query::jobs(&self.state, None, usize::MAX)
+            .iter()
+            .filter(|job| job.outcome.is_none())
+            .map(|job| job.lots as usize)
+            .sum();
+        let entries = |table: u8| self.state.scan(&[table], Some(&[table + 1])).count();
+        assert!(entries(0x40) <= lots, "one deadline a lot at height {}", self.height);
+        assert!(entries(0x41) <= open, "one end a job at height {}", self.height);
     }
 
     pub(crate) fn nonce(&self, name: &str) -> u64 {
