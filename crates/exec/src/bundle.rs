@@ -182,3 +182,108 @@ fn take_files(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, DecodeError> {
     check_tree(&files)?;
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn content() -> impl Strategy<Value = Vec<u8>> {
+        vec(any::<u8>(), 0..40)
+    }
+
+    /// Paths that cannot be directories of one another: all have the same number of components.
+    fn files() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
+        btree_map("[a-cé]{1,3}/[a-z.]{3}x", content(), 0..8)
+    }
+
+    fn input() -> impl Strategy<Value = Input> {
+        (vec("[^\0]{0,6}", 0..5), content(), files()).prop_map(|(args, stdin, files)| Input { args, stdin, files })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_decodes_to_the_same(given in input()) {
+            let bytes = given.encode().unwrap();
+            prop_assert_eq!(Input::decode(&bytes), Ok(given.clone()));
+            let output = Output { stdout: given.stdin, files: given.files };
+            let bytes = output.encode().unwrap();
+            prop_assert_eq!(Output::decode(&bytes), Ok(output));
+        }
+
+        #[test]
+        fn whatever_decodes_is_the_one_encoding_of_its_value(bytes in vec(any::<u8>(), 0..80)) {
+            if let Ok(input) = Input::decode(&bytes) {
+                prop_assert_eq!(input.encode().unwrap(), bytes.clone());
+            }
+            if let Ok(output) = Output::decode(&bytes) {
+                prop_assert_eq!(output.encode().unwrap(), bytes);
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_is_refused_or_canonical(given in input(), at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let mut bytes = given.encode().unwrap();
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            if let Ok(input) = Input::decode(&bytes) {
+                prop_assert_eq!(input.encode().unwrap(), bytes);
+            }
+        }
+
+        #[test]
+        fn a_cut_or_longer_bundle_is_refused(given in input(), cut in any::<prop::sample::Index>()) {
+            let mut bytes = given.encode().unwrap();
+            prop_assert!(Input::decode(&bytes[..cut.index(bytes.len())]).is_err());
+            bytes.push(0);
+            prop_assert_eq!(Input::decode(&bytes), Err(DecodeError::Trailing));
+        }
+    }
+
+    fn with_file(path: &str) -> Input {
+        Input { files: [(path.to_owned(), Vec::new())].into(), ..Input::default() }
+    }
+
+    #[test]
+    fn paths_that_could_lead_elsewhere_are_refused_both_ways() {
+        for path in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "a\0b", &"n".repeat(256), &"a/".repeat(3000)]
+        {
+            assert_eq!(with_file(path).encode(), Err(DecodeError::Path), "{path}");
+            let mut bytes = vec![VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+            put(&mut bytes, path.as_bytes()).unwrap();
+            put(&mut bytes, b"").unwrap();
+            assert_eq!(Input::decode(&bytes), Err(DecodeError::Path), "{path}");
+        }
+        assert!(with_file("a/b..c/.d").encode().is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_also_a_directory_is_refused() {
+        let mut input = with_file("a/b");
+        input.files.insert("a".into(), Vec::new());
+        assert_eq!(input.encode(), Err(DecodeError::Path));
+    }
+
+    #[test]
+    fn files_out_of_order_or_twice_are_refused() {
+        for (first, second) in [("b", "a"), ("a", "a")] {
+            let mut bytes = vec![VERSION, 0, 0, 0, 0, 2, 0, 0, 0];
+            for path in [first, second] {
+                put(&mut bytes, path.as_bytes()).unwrap();
+                put(&mut bytes, b"").unwrap();
+            }
+            assert_eq!(Output::decode(&bytes), Err(DecodeError::NotCanonical));
+        }
+    }
+
+    #[test]
+    fn a_count_that_lies_allocates_nothing_and_is_refused() {
+        assert_eq!(Input::decode(&[1, 255, 255, 255, 255]), Err(DecodeError::TooLarge));
+        assert_eq!(Input::decode(&[1, 0, 16, 0, 0]), Err(DecodeError::Truncated));
+        assert_eq!(Output::decode(&[1, 255, 255, 255, 255, 0]), Err(DecodeError::Truncated));
+        assert_eq!(Output::decode(&[2]), Err(DecodeError::Version(2)));
+        assert_eq!(Output::decode(&[]), Err(DecodeError::Truncated));
+    }
+}

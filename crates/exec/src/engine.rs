@@ -181,7 +181,7 @@ impl Engine {
         if let Some(disk) = &self.loader.disk
             && let Some(native) = disk.get(hash, abi)
         {
-            match self.from_native(&native, abi) {
+            match self.adopt(&native, abi) {
                 Ok(code) => {
                     self.loader.disk_hits.fetch_add(1, Ordering::Relaxed);
                     return code;
@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// The outer error: the engine does not accept the compiled code. The inner: the program itself.
-    fn from_native(&self, native: &[u8], abi: Abi) -> wasmtime::Result<Result<Code, ProgramError>> {
+    fn adopt(&self, native: &[u8], abi: Abi) -> wasmtime::Result<Result<Code, ProgramError>> {
         let engine = &self.inner.wasmtime;
         Ok(match abi {
             // SAFETY: the cache hands out only bytes whose hash, bound to this runtime, program and

@@ -259,3 +259,84 @@ pub(crate) fn split_bytes(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(DecodeError::Truncated)?;
     rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or(DecodeError::Truncated)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        let bytes = || vec(any::<u8>(), 0..40);
+        prop_oneof![
+            bytes().prop_map(Outcome::Ok),
+            ".{0,10}".prop_map(Outcome::Failed),
+            any::<u8>().prop_filter_map("codes", TrapCode::from_number).prop_map(Outcome::Trapped),
+            Just(Outcome::OutOfFuel),
+            Just(Outcome::StackOverflow),
+            Just(Outcome::MemoryExceeded),
+            Just(Outcome::OutputTooLarge),
+            (1u32.., bytes()).prop_map(|(code, output)| Outcome::Exited { code, output }),
+            any::<u8>().prop_filter_map("codes", RejectCode::from_number).prop_map(Outcome::Rejected),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { max_local_rejects: 1_000_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn an_encoded_execution_decodes_to_the_same(outcome in outcome(), log in vec(any::<u8>(), 0..20)) {
+            let blob = encode_execution(&outcome, &log);
+            prop_assert_eq!(decode_execution(&blob), Ok((outcome, log)));
+        }
+
+        #[test]
+        fn whatever_decodes_is_the_one_encoding_of_its_value(tag in 0u8..10, rest in vec(0u8..12, 0..40)) {
+            let blob = [&[1, tag], rest.as_slice()].concat();
+            if let Ok((outcome, log)) = decode_execution(&blob) {
+                prop_assert_eq!(encode_execution(&outcome, &log), blob);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_and_bytes_on_chain_never_change() {
+        let cases: [(Outcome, &[u8]); 9] = [
+            (Outcome::Ok(b"ab".to_vec()), &[1, 0, 2, 0, 0, 0, b'a', b'b', 1, 0, 0, 0, b'l']),
+            (Outcome::Failed("é".into()), &[1, 1, 2, 0, 0, 0, 0xc3, 0xa9, 1, 0, 0, 0, b'l']),
+            (Outcome::Trapped(TrapCode::DivisionByZero), &[1, 2, 1, 0, 0, 0, 7, 1, 0, 0, 0, b'l']),
+            (Outcome::OutOfFuel, &[1, 3, 0, 0, 0, 0, 1, 0, 0, 0, b'l']),
+            (Outcome::StackOverflow, &[1, 4, 0, 0, 0, 0, 1, 0, 0, 0, b'l']),
+            (Outcome::MemoryExceeded, &[1, 5, 0, 0, 0, 0, 1, 0, 0, 0, b'l']),
+            (Outcome::OutputTooLarge, &[1, 6, 0, 0, 0, 0, 1, 0, 0, 0, b'l']),
+            (
+                Outcome::Exited { code: 258, output: b"o".to_vec() },
+                &[1, 7, 5, 0, 0, 0, 2, 1, 0, 0, b'o', 1, 0, 0, 0, b'l'],
+            ),
+            (Outcome::Rejected(RejectCode::ForbiddenImport), &[1, 8, 1, 0, 0, 0, 5, 1, 0, 0, 0, b'l']),
+        ];
+        for (outcome, blob) in cases {
+            assert_eq!(encode_execution(&outcome, b"l"), blob);
+            assert_eq!(decode_execution(blob), Ok((outcome, b"l".to_vec())));
+        }
+    }
+
+    #[test]
+    fn broken_blobs_are_refused_with_a_reason() {
+        let cases: [(&[u8], DecodeError); 9] = [
+            (&[], DecodeError::Truncated),
+            (&[1], DecodeError::Truncated),
+            (&[2, 0, 0, 0, 0, 0, 0, 0, 0, 0], DecodeError::Version(2)),
+            (&[1, 9, 0, 0, 0, 0, 0, 0, 0, 0], DecodeError::Tag(9)),
+            (&[1, 0, 255, 255, 255, 255, 0], DecodeError::Truncated),
+            (&[1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0], DecodeError::Trailing),
+            (&[1, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0], DecodeError::NotCanonical),
+            (&[1, 1, 1, 0, 0, 0, 255, 0, 0, 0, 0], DecodeError::Utf8),
+            (&[1, 7, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], DecodeError::NotCanonical),
+        ];
+        for (blob, error) in cases {
+            assert_eq!(decode_execution(blob), Err(error), "{blob:?}");
+        }
+    }
+}
