@@ -38,7 +38,7 @@ pub(crate) fn tx(nonce: u64, to: Address, value: u128, input: Vec<u8>) -> TxEip1
     TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
-        gas_limit: 20_000_000,
+        gas_limit: 40_000_000,
         max_fee_per_gas: 2 * GWEI,
         max_priority_fee_per_gas: 1_000,
         to: TxKind::Call(to),

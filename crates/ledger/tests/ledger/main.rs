@@ -4,5 +4,6 @@ mod delivery;
 mod disputes;
 mod jobs;
 mod kit;
+mod providers;
 mod scenario;
 mod transactions;
