@@ -1,5 +1,16 @@
 //! The chain: consensus, mempool, state database, index and JSON-RPC.
 
+pub mod beacon;
+pub mod block;
+pub mod committee;
+mod consensus;
 pub mod index;
+pub mod keys;
+pub mod light;
 pub mod mempool;
+pub mod node;
 pub mod rpc;
+pub mod state;
+
+pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
+pub use node::{FinalityFigures, FinalizedTip, Node};

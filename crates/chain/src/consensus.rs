@@ -1,0 +1,21 @@
+//! Consensus: the ledger as an application of commonware's simplex, and nothing else of it.
+//!
+//! [`app`] is the only file that knows the glue crate's application trait; [`engine`] wires the actors.
+//! The same [`engine::start`] runs on the tokio runtime over authenticated TCP and on the
+//! deterministic runtime over a simulated network.
+//!
+//! ```text
+//!  mempool ─▶ App::propose ─▶ Deferred ─▶ simplex ─▶ votes, certificates
+//!                 │ execute                  │
+//!                 ▼                          ▼
+//!  versions ◀─ App::process ◀─ Stateful ◀─ marshal (archives) ── finalized blocks in order
+//!     │                          │
+//!     ▼ App::capture             ▼
+//!  Core::publish ─▶ readers     QMDB
+//! ```
+
+pub(crate) mod app;
+pub(crate) mod core;
+pub(crate) mod engine;
+pub(crate) mod gossip;
+pub(crate) mod tap;

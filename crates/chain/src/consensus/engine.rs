@@ -1,0 +1,504 @@
+//! Wires the actors of one node together and starts them.
+
+use std::{sync::Arc, time::Duration};
+
+use assay_types::{Genesis, GenesisError};
+use commonware_broadcast::buffered;
+use commonware_codec::{Encode as _, RangeCfg};
+use commonware_consensus::{
+    Heightable as _, Reporters,
+    marshal::{
+        self, Identifier,
+        core::Actor as MarshalActor,
+        resolver::p2p as marshal_resolver,
+        standard::{Deferred, Standard},
+    },
+    simplex::{
+        self,
+        config::{Floor, ForwardPolicy, SkipPolicy},
+        elector::RoundRobin,
+    },
+    types::{Epoch, FixedEpocher, Height, ViewDelta},
+};
+use commonware_cryptography::{Digested, Digestible as _, Hasher as _, Sha256, certificate::ConstantProvider, sha256::Digest};
+use commonware_glue::stateful::{
+    Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
+    db::{DatabaseSet, SyncEngineConfig},
+};
+use commonware_p2p::{Blocker, Provider, Receiver, Sender, max_message_size};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
+use commonware_storage::{
+    archive::prunable,
+    journal::contiguous::variable::Config as LogConfig,
+    merkle::full::Config as MerkleConfig,
+    qmdb::current::VariableConfig,
+    translator::{EightCap, TwoCap},
+};
+use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use rand_core::CryptoRng;
+
+use super::{
+    app::{App, Databases, NoStateSync},
+    core::{Core, Version, decode_entry, is_blank, opening_state},
+    gossip,
+    tap::Tap,
+};
+use crate::{
+    block::{Block, Header},
+    committee::{Committee, CommitteeError, PublicKey, Scheme},
+    keys::ValidatorKeys,
+    light::{CertifiedHeader, MAX_VALUE_BYTES, StateProof},
+    mempool::Limits,
+    node::{Archive, Node},
+};
+
+/// What a node needs besides a runtime and a network.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// The network's genesis.
+    pub genesis: Genesis,
+    /// This validator's keys.
+    pub keys: ValidatorKeys,
+    /// Prefix of all storage partitions, so that several nodes can share a runtime.
+    pub partition: String,
+    /// Bounds of the mempool.
+    pub mempool: Limits,
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The genesis has no usable committee, or these keys have no seat in it.
+    #[error(transparent)]
+    Committee(#[from] CommitteeError),
+    /// The genesis is invalid.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The state directory belongs to another network.
+    #[error("the state directory belongs to another network (genesis {found}, expected {expected}): choose another directory or start fresh")]
+    ForeignState {
+        /// Genesis hash found.
+        found: String,
+        /// Genesis hash expected.
+        expected: String,
+    },
+    /// The state directory was written by another version.
+    #[error("the state directory has format {found}, this version reads {expected}: start fresh or use the version that wrote it")]
+    StateVersion {
+        /// Format found.
+        found: String,
+        /// Format expected.
+        expected: String,
+    },
+    /// The state directory can't be read or written.
+    #[error("the state directory {path} is unusable")]
+    Directory {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The peer-to-peer port is taken.
+    #[error("peer-to-peer address {address} is in use: stop the other process or choose another port")]
+    PortInUse {
+        /// Which.
+        address: std::net::SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// One channel of the network.
+pub(crate) type Channel<S, R> = (S, R);
+
+/// The channels of a node, in the order of their numbers.
+pub struct Channels<S, R> {
+    /// Votes.
+    pub votes: Channel<S, R>,
+    /// Certificates.
+    pub certificates: Channel<S, R>,
+    /// Missing certificates.
+    pub resolver: Channel<S, R>,
+    /// Blocks.
+    pub broadcast: Channel<S, R>,
+    /// Missing blocks.
+    pub backfill: Channel<S, R>,
+    /// Transactions.
+    pub txs: Channel<S, R>,
+}
+
+/// Number of channels; they are numbered from zero.
+pub const CHANNELS: u64 = 6;
+
+const BUFFER: std::num::NonZeroUsize = NZUsize!(1 << 16);
+const MAILBOX: std::num::NonZeroUsize = NZUsize!(256);
+const EPOCH_LENGTH: std::num::NonZeroU64 = NZU64!(u64::MAX);
+
+/// Most bytes a message of this network may have.
+pub fn max_message(committee: &Committee) -> u32 {
+    let seats = u32::try_from(committee.seats().len()).unwrap_or(u32::MAX);
+    max_message_size(&[
+        simplex::max_payload_size::<Scheme, Digest>(seats),
+        marshal::max_payload_size::<Standard<Block>, Scheme>(seats, &()),
+        gossip::MESSAGE_BYTES,
+    ])
+}
+
+fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+    prunable::Config {
+        translator: TwoCap,
+        metadata_partition: format!("{prefix}-{name}-metadata"),
+        key_partition: format!("{prefix}-{name}-key"),
+        key_page_cache: page_cache,
+        value_partition: format!("{prefix}-{name}-value"),
+        compression: None,
+        codec_config,
+        items_per_section: NZU64!(4_096),
+        key_write_buffer: BUFFER,
+        value_write_buffer: BUFFER,
+        replay_buffer: BUFFER,
+    }
+}
+
+fn database_config<E: Spawner + Storage + Clock + Metrics>(
+    prefix: &str,
+    page_cache: CacheRef,
+) -> <Databases<E> as DatabaseSet<E>>::Config {
+    VariableConfig {
+        merkle_config: MerkleConfig {
+            journal_partition: format!("{prefix}-state-merkle"),
+            metadata_partition: format!("{prefix}-state-merkle-metadata"),
+            items_per_blob: NZU64!(65_536),
+            write_buffer: BUFFER,
+            replay_buffer: BUFFER,
+            strategy: Sequential,
+            page_cache: page_cache.clone(),
+        },
+        journal_config: LogConfig {
+            partition: format!("{prefix}-state-log"),
+            items_per_section: NZU64!(65_536),
+            compression: None,
+            codec_config: ((), (RangeCfg::from(0..=MAX_VALUE_BYTES), ())),
+            page_cache,
+            write_buffer: BUFFER,
+            replay_buffer: BUFFER,
+        },
+        grafted_metadata_partition: format!("{prefix}-state-grafted"),
+        translator: EightCap,
+        init_cache: Some(NZUsize!(1 << 16)),
+        init_buffer: NZUsize!(1 << 21),
+        init_concurrency: (),
+    }
+}
+
+/// Starts a node. The handle ends when consensus does.
+pub async fn start<E, S, R, P, B>(
+    context: E,
+    config: NodeConfig,
+    channels: Channels<S, R>,
+    peers: P,
+    blocker: B,
+) -> Result<(Node, Handle<()>), StartError>
+where
+    E: Clock + CryptoRng + Spawner + Storage + Metrics,
+    S: Sender<PublicKey = PublicKey>,
+    R: Receiver<PublicKey = PublicKey>,
+    P: Provider<PublicKey = PublicKey>,
+    B: Blocker<PublicKey = PublicKey>,
+{
+    let NodeConfig { genesis, keys, partition, mempool } = config;
+    let committee = Committee::of_genesis(&genesis)?;
+    let scheme = committee.signer(&keys)?;
+    let public_key = commonware_cryptography::Signer::public_key(&keys.network);
+    let account = committee.seat(&public_key).ok_or(CommitteeError::NotAValidator)?.account;
+    let opening = opening_state(&genesis)?;
+    let genesis_hash = genesis.hash();
+    let targets = <Databases<E> as DatabaseSet<E>>::initial_sync_targets();
+    let genesis_block = Block::genesis(
+        targets.root,
+        targets.root,
+        targets.range,
+        genesis_hash,
+        genesis.timestamp_ms,
+        genesis.params.min_base_fee,
+    );
+    let leader_timeout = Duration::from_millis(genesis.params.idle_block_interval_ms) + Duration::from_millis(1_500);
+    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committee.clone(), keys, account, mempool));
+    gossip::start(context.child("gossip"), Arc::clone(&core), channels.txs);
+
+    let page_cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
+    let resolver = marshal_resolver::init(
+        context.child("marshal_resolver"),
+        marshal_resolver::Config {
+            public_key: public_key.clone(),
+            peer_provider: peers.clone(),
+            blocker: blocker.clone(),
+            mailbox_size: MAILBOX,
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        channels.backfill,
+    );
+    let (broadcast_engine, buffer) = buffered::Engine::new(
+        context.child("broadcast"),
+        buffered::Config {
+            public_key: public_key.clone(),
+            mailbox_size: MAILBOX,
+            deque_size: 16,
+            priority: false,
+            codec_config: (),
+            peer_provider: peers.clone(),
+            strategy: Sequential,
+        },
+    );
+    broadcast_engine.start(channels.broadcast);
+    let finalizations = prunable::Archive::init(
+        context.child("finalizations"),
+        archive_config(
+            &partition,
+            "finalizations",
+            page_cache.clone(),
+            commonware_cryptography::certificate::Verifier::certificate_codec_config(&scheme),
+        ),
+    )
+    .await
+    .expect("the archive of certificates opens");
+    let blocks = prunable::Archive::init(
+        context.child("blocks"),
+        archive_config(&partition, "blocks", page_cache.clone(), ()),
+    )
+    .await
+    .expect("the archive of blocks opens");
+    let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
+    let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
+        context.child("marshal"),
+        finalizations,
+        blocks,
+        marshal::Config {
+            provider: ConstantProvider::new(scheme.clone()),
+            epocher: FixedEpocher::new(EPOCH_LENGTH),
+            start: plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
+            partition_prefix: partition.clone(),
+            mailbox_size: MAILBOX,
+            view_retention: ViewDelta::new(64),
+            prunable_items_per_section: NZU64!(4_096),
+            page_cache: page_cache.clone(),
+            replay_buffer: BUFFER,
+            key_write_buffer: BUFFER,
+            value_write_buffer: BUFFER,
+            block_codec_config: (),
+            max_repair: NZUsize!(16),
+            max_pending_acks: NZUsize!(16),
+            strategy: Sequential,
+        },
+    )
+    .await;
+    let (stateful_actor, stateful) = Stateful::new(
+        context.child("stateful"),
+        StatefulConfig {
+            application: App::new(Arc::clone(&core)),
+            db_config: database_config::<E>(&partition, page_cache.clone()),
+            provider: (),
+            marshal: (marshal.clone(), floor),
+            mailbox_size: MAILBOX,
+            plan,
+            resolvers: NoStateSync,
+            sync_config: SyncEngineConfig {
+                fetch_batch_size: NZU64!(64),
+                apply_batch_size: NZU64!(1_024),
+                max_outstanding_requests: NZUsize!(8),
+            },
+            prune_config: None::<PruneConfig>,
+            strategy: Sequential,
+        },
+    );
+    let deferred = Deferred::new(
+        context.child("deferred"),
+        stateful.clone(),
+        marshal.clone(),
+        FixedEpocher::new(EPOCH_LENGTH),
+    );
+
+    // The request for the database must be queued before the first block is, since blocks wait for
+    // the state that is loaded from it.
+    let subscriber = stateful.clone();
+    let mut database: BoxFuture<'static, Databases<E>> =
+        async move { subscriber.subscribe_databases().await }.boxed();
+    let early = futures::poll!(&mut database);
+    marshal_actor.start(stateful, buffer, resolver);
+    stateful_actor.start();
+    let database = match early {
+        std::task::Poll::Ready(database) => database,
+        std::task::Poll::Pending => database.await,
+    };
+    load(&core, &database, opening, |height| {
+        let marshal = marshal.clone();
+        async move { marshal.get_block(Identifier::Height(Height::new(height))).await.map(|b| b.inner().clone()) }.boxed()
+    })
+    .await;
+
+    let tap = Tap::new(Arc::clone(&core), context.child("tap"));
+    let engine = simplex::Engine::new(
+        context.child("simplex"),
+        simplex::Config {
+            scheme,
+            elector: RoundRobin::<Sha256>::shuffled(genesis_hash.as_slice()),
+            blocker,
+            automaton: deferred.clone(),
+            relay: deferred.clone(),
+            reporter: Reporters::from((deferred, tap)),
+            strategy: Sequential,
+            partition: format!("{partition}-simplex"),
+            mailbox_size: MAILBOX,
+            epoch: Epoch::zero(),
+            floor: Floor::Genesis(genesis_block.digest()),
+            replay_buffer: BUFFER,
+            write_buffer: BUFFER,
+            page_cache,
+            leader_timeout,
+            certification_timeout: leader_timeout + Duration::from_millis(1_000),
+            timeout_retry: Duration::from_millis(1_000),
+            view_retention: ViewDelta::new(64),
+            skip: SkipPolicy::Enabled {
+                timeout: Duration::from_secs(5),
+                budget: simplex::SkipBudget::Participants,
+            },
+            fetch_timeout: NZDuration!(Duration::from_secs(2)),
+            fetch_retry_delay: Duration::from_millis(500),
+            forward: ForwardPolicy::Disabled,
+            track_historical_votes: false,
+        },
+    );
+    let handle = engine.start(channels.votes, channels.certificates, channels.resolver);
+    let archive = Shelf::<E> { core: Arc::clone(&core), marshal, database };
+    Ok((Node { core, archive: Arc::new(archive) }, handle))
+}
+
+/// Loads the version the node starts from: what its database holds, or the opening state.
+async fn load<E>(
+    core: &Core,
+    database: &Databases<E>,
+    opening: crate::state::State,
+    block_at: impl Fn(u64) -> BoxFuture<'static, Option<Block>>,
+) where
+    E: Clock + Spawner + Storage + Metrics,
+{
+    let mut entries = Vec::new();
+    {
+        let guard = database.read().await;
+        let mut stream = std::pin::pin!(guard.stream_range(..));
+        while let Some(entry) = stream.next().await {
+            let (_, value) = entry.expect("the state database reads its own entries");
+            entries.push(decode_entry(&value).expect("the state database holds entries as they were written"));
+        }
+    }
+    let state = crate::state::State::from_entries(entries);
+    let genesis_block = &core.genesis_block;
+    if is_blank(&state) {
+        let version = Version {
+            height: 0,
+            timestamp_ms: genesis_block.header.timestamp_ms,
+            beacon: genesis_block.header.beacon,
+            state: opening,
+            output: None,
+        };
+        core.start_from(genesis_block, version);
+        return;
+    }
+    let height = assay_ledger::latest(&state).map(|ctx| ctx.height).expect("a state names its height");
+    let block = block_at(height).await.expect("the archive holds the block of the state database");
+    debug_assert_eq!(block.height().get(), height);
+    let version = Version {
+        height,
+        timestamp_ms: block.header.timestamp_ms,
+        beacon: block.header.beacon,
+        state,
+        output: None,
+    };
+    tracing::info!(height, "resumed");
+    core.start_from(&block, version);
+}
+
+/// Certificates from the archives, proofs from the database.
+struct Shelf<E: Clock + Spawner + Storage + Metrics> {
+    core: Arc<Core>,
+    marshal: marshal::core::Mailbox<Scheme, Standard<Block>>,
+    database: Databases<E>,
+}
+
+async fn certified_at(
+    marshal: &marshal::core::Mailbox<Scheme, Standard<Block>>,
+    height: u64,
+) -> Option<(Header, CertifiedHeader)> {
+    let finalization = marshal.get_finalization(Height::new(height)).await?;
+    let block = marshal.get_block(Identifier::Height(Height::new(height))).await?;
+    let certified = CertifiedHeader {
+        header: block.inner().header.encode().to_vec().into(),
+        certificate: finalization.encode().to_vec().into(),
+    };
+    Some((block.inner().header.clone(), certified))
+}
+
+impl<E: Clock + Spawner + Storage + Metrics> Archive for Shelf<E> {
+    fn certified(&self, height: u64) -> BoxFuture<'static, Option<CertifiedHeader>> {
+        let (marshal, core) = (self.marshal.clone(), Arc::clone(&self.core));
+        async move {
+            let tip = core.tip().map_or(0, |(tip, _)| tip.height);
+            for height in height.max(1)..=tip {
+                if let Some((_, certified)) = certified_at(&marshal, height).await {
+                    return Some(certified);
+                }
+            }
+            None
+        }
+        .boxed()
+    }
+
+    fn state_proof(&self, key: Vec<u8>) -> BoxFuture<'static, Option<StateProof>> {
+        let (marshal, core, database) = (self.marshal.clone(), Arc::clone(&self.core), self.database.clone());
+        async move {
+            // The database is at the newest applied block; that block's certificate may come a little
+            // later, or never if a descendant finalized it: then the next block serves.
+            let mut blocks = core.blocks.subscribe();
+            for _ in 0..64 {
+                let (root, value, proof) = {
+                    let guard = database.read().await;
+                    let hashed = Sha256::hash(&[&key]);
+                    match guard.get(&hashed).await.ok()? {
+                        Some(entry) => {
+                            let proof = guard.key_value_proof(hashed).await.ok()?;
+                            let (_, value) = decode_entry(&entry)?;
+                            (guard.root(), Some(value), proof.encode())
+                        }
+                        None => (guard.root(), None, guard.exclusion_proof(&hashed).await.ok()?.encode()),
+                    }
+                };
+                let tip = core.tip().map_or(0, |(tip, _)| tip.height);
+                for height in [tip, tip.saturating_add(1)] {
+                    if let Some((header, certified)) = certified_at(&marshal, height).await
+                        && header.state_root == root
+                    {
+                        return Some(StateProof {
+                            certified,
+                            key: key.into(),
+                            value: value.map(Into::into),
+                            proof: proof.to_vec().into(),
+                        });
+                    }
+                }
+                // Lagging is fine: any newer block is a reason to look again.
+                if let Err(tokio::sync::broadcast::error::RecvError::Closed) = blocks.recv().await {
+                    return None;
+                }
+            }
+            None
+        }
+        .boxed()
+    }
+}

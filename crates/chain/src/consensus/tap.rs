@@ -1,0 +1,47 @@
+//! Listens to what consensus sees: when blocks become final, and who equivocates.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use commonware_actor::Feedback;
+use commonware_consensus::{Reporter, simplex::types::Activity};
+use commonware_cryptography::sha256::Digest;
+use commonware_runtime::Clock;
+
+use super::{app::now_ms, core::Core};
+use crate::committee::Scheme;
+
+/// A reporter beside the one that drives the chain.
+pub(crate) struct Tap<E> {
+    core: Arc<Core>,
+    clock: Arc<E>,
+}
+
+impl<E> Tap<E> {
+    pub(crate) fn new(core: Arc<Core>, clock: E) -> Self {
+        Self { core, clock: Arc::new(clock) }
+    }
+}
+
+impl<E> Clone for Tap<E> {
+    fn clone(&self) -> Self {
+        Self { core: Arc::clone(&self.core), clock: Arc::clone(&self.clock) }
+    }
+}
+
+impl<E: Clock> Reporter for Tap<E> {
+    type Activity = Activity<Scheme, Digest>;
+
+    fn report(&mut self, activity: Self::Activity) -> Feedback {
+        match activity {
+            Activity::Finalization(finalization) => {
+                self.core.note_finalized(&finalization.proposal.payload, now_ms(&*self.clock));
+            }
+            Activity::ConflictingNotarize(_) | Activity::ConflictingFinalize(_) | Activity::NullifyFinalize(_) => {
+                self.core.equivocations.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!("a validator signed two conflicting votes");
+            }
+            _ => {}
+        }
+        Feedback::Ok
+    }
+}
