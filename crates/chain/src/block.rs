@@ -7,17 +7,14 @@
 use assay_types::{Address, B256, Bytes};
 use bytes::BufMut;
 use commonware_codec::{
-    Buf, Encode as _, EncodeSize, Error as CodecError, FixedSize as _, MaxEncodeSize as _, Read, ReadExt as _,
-    Write,
+    Buf, Encode as _, EncodeSize, Error as CodecError, FixedSize as _, MaxEncodeSize as _, Read, ReadExt as _, Write,
 };
 use commonware_consensus::{
     Block as ConsensusBlock, BoundedBlock, CertifiableBlock, Heightable,
     simplex::types::Context,
     types::{Epoch, Height, Round, View},
 };
-use commonware_cryptography::{
-    Digest as _, Digestible, Hasher as _, Sha256, Signer as _, ed25519, sha256::Digest,
-};
+use commonware_cryptography::{Digest as _, Digestible, Hasher as _, Sha256, Signer as _, ed25519, sha256::Digest};
 use commonware_storage::{merkle::Location, mmr};
 use commonware_utils::range::NonEmptyRange;
 

@@ -74,7 +74,8 @@ impl Committee {
             .map(|validator| {
                 let account = validator.account;
                 let malformed = |what| CommitteeError::Malformed { account, what };
-                let network = PublicKey::decode(validator.network_key.to_vec()).map_err(|_| malformed("network_key"))?;
+                let network =
+                    PublicKey::decode(validator.network_key.to_vec()).map_err(|_| malformed("network_key"))?;
                 let vote = VoteKey::decode(validator.vote_key.to_vec()).map_err(|_| malformed("vote_key"))?;
                 let proof = VoteSignature::decode(validator.proof_of_possession.to_vec())
                     .map_err(|_| malformed("proof_of_possession"))?;

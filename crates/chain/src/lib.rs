@@ -4,6 +4,7 @@ pub mod beacon;
 pub mod block;
 pub mod committee;
 mod consensus;
+pub mod host;
 pub mod index;
 pub mod keys;
 pub mod light;
@@ -13,4 +14,5 @@ pub mod rpc;
 pub mod state;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
-pub use node::{FinalityFigures, FinalizedTip, Node};
+pub use host::{Host, HostedNode};
+pub use node::{FinalizedTip, Node};

@@ -2,7 +2,10 @@
 //!
 //! Pure functions over bytes; no node, no clock, no network.
 
-use assay_types::{B256, Bytes, Genesis};
+use assay_types::{
+    B256, Genesis,
+    node::{Certificate, StateProof},
+};
 use commonware_codec::{Decode as _, DecodeExt as _, RangeCfg};
 use commonware_consensus::simplex::types::Finalization;
 use commonware_cryptography::{Hasher as _, Sha256, certificate::Verifier as _, sha256::Digest};
@@ -32,28 +35,6 @@ const MAX_DIGESTS: usize = 256;
 /// Most bytes of a value of the state.
 pub(crate) const MAX_VALUE_BYTES: usize = 4 << 20;
 
-/// A header with the votes that made it final.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CertifiedHeader {
-    /// Canonical bytes of the header.
-    pub header: Bytes,
-    /// Canonical bytes of the finalization: proposal, signer indices, aggregate signature.
-    pub certificate: Bytes,
-}
-
-/// A value of the state, or its absence, under a certified header.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateProof {
-    /// The header whose state root the proof leads to.
-    pub certified: CertifiedHeader,
-    /// Key of the ledger.
-    pub key: Bytes,
-    /// Its value; none proves that there is none.
-    pub value: Option<Bytes>,
-    /// Canonical bytes of the database's proof.
-    pub proof: Bytes,
-}
-
 /// What a certified header says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certified {
@@ -81,6 +62,9 @@ pub enum LightError {
     /// Not a certificate.
     #[error("the finality certificate is malformed")]
     MalformedCertificate,
+    /// The file says one thing and the header it carries another.
+    #[error("the stated {0} is not what the block header says")]
+    Misstated(&'static str),
     /// The certificate is for another block.
     #[error("the certificate is for block {certified}, not for this header, which is {header}")]
     OtherBlock {
@@ -101,7 +85,7 @@ pub enum LightError {
 }
 
 /// Checks that the validators of `genesis` finalized this header.
-pub fn verify_header(genesis: &Genesis, certified: &CertifiedHeader) -> Result<(Certified, Header), LightError> {
+pub fn verify_header(genesis: &Genesis, certified: &Certificate) -> Result<(Certified, Header), LightError> {
     let committee = Committee::of_genesis(genesis)?;
     let scheme = committee.verifier();
     let header = Header::decode(certified.header.to_vec()).map_err(|_| LightError::MalformedHeader)?;
@@ -118,6 +102,12 @@ pub fn verify_header(genesis: &Genesis, certified: &CertifiedHeader) -> Result<(
     if !finalization.verify(&mut rng, &scheme, &Sequential) {
         return Err(LightError::BadCertificate);
     }
+    if certified.height != header.height {
+        return Err(LightError::Misstated("height"));
+    }
+    if certified.hash != to_b256(&digest) {
+        return Err(LightError::Misstated("block hash"));
+    }
     let facts = Certified {
         height: header.height,
         hash: to_b256(&digest),
@@ -130,7 +120,16 @@ pub fn verify_header(genesis: &Genesis, certified: &CertifiedHeader) -> Result<(
 
 /// Checks a state proof down from its certificate. Gives what the header says.
 pub fn verify_state(genesis: &Genesis, proof: &StateProof) -> Result<Certified, LightError> {
-    let (facts, header) = verify_header(genesis, &proof.certified)?;
+    let certificate = Certificate {
+        height: proof.height,
+        hash: proof.hash,
+        header: proof.header.clone(),
+        certificate: proof.certificate.clone(),
+    };
+    let (facts, header) = verify_header(genesis, &certificate)?;
+    if proof.state_root != facts.state_root {
+        return Err(LightError::Misstated("state root"));
+    }
     let key = Sha256::hash(&[proof.key.as_ref()]);
     let good = match &proof.value {
         Some(value) => {
@@ -142,8 +141,7 @@ pub fn verify_state(genesis: &Genesis, proof: &StateProof) -> Result<Certified, 
         None => {
             let value_cfg = (RangeCfg::from(0..=MAX_VALUE_BYTES), ());
             let cfg = (MAX_DIGESTS, ((), value_cfg), value_cfg);
-            let absence =
-                Absence::decode_cfg(proof.proof.to_vec(), &cfg).map_err(|_| LightError::MalformedProof)?;
+            let absence = Absence::decode_cfg(proof.proof.to_vec(), &cfg).map_err(|_| LightError::MalformedProof)?;
             absence.verify::<Sha256>(&key, &header.state_root)
         }
     };

@@ -4,14 +4,17 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use assay_types::{B256, Bytes, Genesis, block::SharedBlock};
+use assay_types::{
+    B256, Bytes, Genesis,
+    block::SharedBlock,
+    node::{Certificate, Quantiles, StateProof},
+};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::{
     consensus::core::Core,
-    light::{CertifiedHeader, StateProof},
     mempool::{Mempool, Origin, SubmitError},
     state::State,
 };
@@ -29,20 +32,9 @@ pub struct FinalizedTip {
     pub state_root: B256,
 }
 
-/// Time from proposal to finality of this node's own recent proposals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FinalityFigures {
-    /// Proposals counted.
-    pub samples: u64,
-    /// Median, milliseconds.
-    pub p50_ms: u64,
-    /// 99th percentile, milliseconds.
-    pub p99_ms: u64,
-}
-
 /// Answers what needs the node's database or archives.
 pub(crate) trait Archive: Send + Sync {
-    fn certified(&self, height: u64) -> BoxFuture<'static, Option<CertifiedHeader>>;
+    fn certified(&self, height: u64) -> BoxFuture<'static, Option<Certificate>>;
     fn state_proof(&self, key: Vec<u8>) -> BoxFuture<'static, Option<StateProof>>;
 }
 
@@ -107,8 +99,8 @@ impl Node {
         Ok(hash)
     }
 
-    /// Finality times of this node's own proposals.
-    pub fn finality(&self) -> FinalityFigures {
+    /// Time from proposal to finality of this node's own recent proposals, milliseconds.
+    pub fn finality(&self) -> Option<Quantiles> {
         self.core.finality()
     }
 
@@ -119,7 +111,7 @@ impl Node {
 
     /// Header and certificate of the first certified block at or after `height` that is archived; a
     /// block that was finalized through a descendant has no certificate of its own.
-    pub async fn certified(&self, height: u64) -> Option<CertifiedHeader> {
+    pub async fn certified(&self, height: u64) -> Option<Certificate> {
         self.archive.certified(height).await
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, StateRead};
-use assay_types::{Address, B256, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock};
+use assay_types::{Address, B256, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles};
 use commonware_cryptography::{Digestible as _, sha256::Digest};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, watch};
@@ -16,7 +16,7 @@ use crate::{
     committee::Committee,
     keys::ValidatorKeys,
     mempool::{Mempool, Origin, Space},
-    node::{FinalityFigures, FinalizedTip},
+    node::FinalizedTip,
     state::State,
 };
 
@@ -165,7 +165,14 @@ impl Core {
         (txs, self.finish(parent, builder, height, timestamp_ms, beacon))
     }
 
-    fn finish(&self, parent: &Version, builder: BlockBuilder<'_>, height: u64, timestamp_ms: u64, beacon: B256) -> Version {
+    fn finish(
+        &self,
+        parent: &Version,
+        builder: BlockBuilder<'_>,
+        height: u64,
+        timestamp_ms: u64,
+        beacon: B256,
+    ) -> Version {
         match builder.finish() {
             Ok(output) => {
                 let state = parent.state.with(&output.changes);
@@ -208,11 +215,11 @@ impl Core {
         }
     }
 
-    pub(crate) fn finality(&self) -> FinalityFigures {
+    pub(crate) fn finality(&self) -> Option<Quantiles> {
         let mut times: Vec<u64> = self.finality_ms.lock().iter().copied().collect();
         times.sort_unstable();
-        let at = |share: usize| times.get((times.len().saturating_sub(1)) * share / 100).copied();
-        FinalityFigures { samples: times.len() as u64, p50_ms: at(50).unwrap_or(0), p99_ms: at(99).unwrap_or(0) }
+        let at = |share: usize| times.get(times.len().saturating_sub(1) * share / 100).copied();
+        Some(Quantiles { p50: at(50)?, p99: at(99)? })
     }
 
     /// A finalized block: readers see it, the pool forgets its transactions, dead forks are dropped.

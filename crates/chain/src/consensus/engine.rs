@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_types::{Genesis, GenesisError};
+use assay_types::{
+    Genesis, GenesisError,
+    node::{Certificate, StateProof},
+};
 use commonware_broadcast::buffered;
 use commonware_codec::{Encode as _, RangeCfg};
 use commonware_consensus::{
@@ -20,7 +23,9 @@ use commonware_consensus::{
     },
     types::{Epoch, FixedEpocher, Height, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, Hasher as _, Sha256, certificate::ConstantProvider, sha256::Digest};
+use commonware_cryptography::{
+    Digested, Digestible as _, Hasher as _, Sha256, certificate::ConstantProvider, sha256::Digest,
+};
 use commonware_glue::stateful::{
     Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
     db::{DatabaseSet, SyncEngineConfig},
@@ -46,10 +51,10 @@ use super::{
     tap::Tap,
 };
 use crate::{
-    block::{Block, Header},
+    block::{Block, Header, to_b256},
     committee::{Committee, CommitteeError, PublicKey, Scheme},
     keys::ValidatorKeys,
-    light::{CertifiedHeader, MAX_VALUE_BYTES, StateProof},
+    light::MAX_VALUE_BYTES,
     mempool::Limits,
     node::{Archive, Node},
 };
@@ -77,7 +82,9 @@ pub enum StartError {
     #[error(transparent)]
     Genesis(#[from] GenesisError),
     /// The state directory belongs to another network.
-    #[error("the state directory belongs to another network (genesis {found}, expected {expected}): choose another directory or start fresh")]
+    #[error(
+        "the state directory belongs to another network (genesis {found}, expected {expected}): choose another directory or start fresh"
+    )]
     ForeignState {
         /// Genesis hash found.
         found: String,
@@ -85,7 +92,9 @@ pub enum StartError {
         expected: String,
     },
     /// The state directory was written by another version.
-    #[error("the state directory has format {found}, this version reads {expected}: start fresh or use the version that wrote it")]
+    #[error(
+        "the state directory has format {found}, this version reads {expected}: start fresh or use the version that wrote it"
+    )]
     StateVersion {
         /// Format found.
         found: String,
@@ -269,12 +278,10 @@ where
     )
     .await
     .expect("the archive of certificates opens");
-    let blocks = prunable::Archive::init(
-        context.child("blocks"),
-        archive_config(&partition, "blocks", page_cache.clone(), ()),
-    )
-    .await
-    .expect("the archive of blocks opens");
+    let blocks =
+        prunable::Archive::init(context.child("blocks"), archive_config(&partition, "blocks", page_cache.clone(), ()))
+            .await
+            .expect("the archive of blocks opens");
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -318,18 +325,13 @@ where
             strategy: Sequential,
         },
     );
-    let deferred = Deferred::new(
-        context.child("deferred"),
-        stateful.clone(),
-        marshal.clone(),
-        FixedEpocher::new(EPOCH_LENGTH),
-    );
+    let deferred =
+        Deferred::new(context.child("deferred"), stateful.clone(), marshal.clone(), FixedEpocher::new(EPOCH_LENGTH));
 
     // The request for the database must be queued before the first block is, since blocks wait for
     // the state that is loaded from it.
     let subscriber = stateful.clone();
-    let mut database: BoxFuture<'static, Databases<E>> =
-        async move { subscriber.subscribe_databases().await }.boxed();
+    let mut database: BoxFuture<'static, Databases<E>> = async move { subscriber.subscribe_databases().await }.boxed();
     let early = futures::poll!(&mut database);
     marshal_actor.start(stateful, buffer, resolver);
     stateful_actor.start();
@@ -339,7 +341,8 @@ where
     };
     load(&core, &database, opening, |height| {
         let marshal = marshal.clone();
-        async move { marshal.get_block(Identifier::Height(Height::new(height))).await.map(|b| b.inner().clone()) }.boxed()
+        async move { marshal.get_block(Identifier::Height(Height::new(height))).await.map(|b| b.inner().clone()) }
+            .boxed()
     })
     .await;
 
@@ -365,10 +368,7 @@ where
             certification_timeout: leader_timeout + Duration::from_millis(1_000),
             timeout_retry: Duration::from_millis(1_000),
             view_retention: ViewDelta::new(64),
-            skip: SkipPolicy::Enabled {
-                timeout: Duration::from_secs(5),
-                budget: simplex::SkipBudget::Participants,
-            },
+            skip: SkipPolicy::Enabled { timeout: Duration::from_secs(5), budget: simplex::SkipBudget::Participants },
             fetch_timeout: NZDuration!(Duration::from_secs(2)),
             fetch_retry_delay: Duration::from_millis(500),
             forward: ForwardPolicy::Disabled,
@@ -414,13 +414,8 @@ async fn load<E>(
     let height = assay_ledger::latest(&state).map(|ctx| ctx.height).expect("a state names its height");
     let block = block_at(height).await.expect("the archive holds the block of the state database");
     debug_assert_eq!(block.height().get(), height);
-    let version = Version {
-        height,
-        timestamp_ms: block.header.timestamp_ms,
-        beacon: block.header.beacon,
-        state,
-        output: None,
-    };
+    let version =
+        Version { height, timestamp_ms: block.header.timestamp_ms, beacon: block.header.beacon, state, output: None };
     tracing::info!(height, "resumed");
     core.start_from(&block, version);
 }
@@ -435,10 +430,12 @@ struct Shelf<E: Clock + Spawner + Storage + Metrics> {
 async fn certified_at(
     marshal: &marshal::core::Mailbox<Scheme, Standard<Block>>,
     height: u64,
-) -> Option<(Header, CertifiedHeader)> {
+) -> Option<(Header, Certificate)> {
     let finalization = marshal.get_finalization(Height::new(height)).await?;
     let block = marshal.get_block(Identifier::Height(Height::new(height))).await?;
-    let certified = CertifiedHeader {
+    let certified = Certificate {
+        height,
+        hash: to_b256(&block.digest()),
         header: block.inner().header.encode().to_vec().into(),
         certificate: finalization.encode().to_vec().into(),
     };
@@ -446,7 +443,7 @@ async fn certified_at(
 }
 
 impl<E: Clock + Spawner + Storage + Metrics> Archive for Shelf<E> {
-    fn certified(&self, height: u64) -> BoxFuture<'static, Option<CertifiedHeader>> {
+    fn certified(&self, height: u64) -> BoxFuture<'static, Option<Certificate>> {
         let (marshal, core) = (self.marshal.clone(), Arc::clone(&self.core));
         async move {
             let tip = core.tip().map_or(0, |(tip, _)| tip.height);
@@ -485,7 +482,11 @@ impl<E: Clock + Spawner + Storage + Metrics> Archive for Shelf<E> {
                         && header.state_root == root
                     {
                         return Some(StateProof {
-                            certified,
+                            height,
+                            hash: certified.hash,
+                            state_root: to_b256(&root),
+                            header: certified.header,
+                            certificate: certified.certificate,
                             key: key.into(),
                             value: value.map(Into::into),
                             proof: proof.to_vec().into(),

@@ -1,0 +1,234 @@
+//! Runs nodes on real sockets and a real disk: a thread with commonware's tokio runtime of its own.
+//!
+//! One host may run several validators of a network (the embedded network does); they share a state
+//! directory, each under its own partitions, and talk over authenticated TCP like strangers.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use assay_types::{B256, Genesis};
+use commonware_cryptography::ChaCha20Poly1305;
+use commonware_p2p::{
+    AddressableManager as _,
+    authenticated::lookup::{Config as NetworkConfig, Network},
+};
+use commonware_runtime::{Handle, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_stream::{
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use commonware_utils::{NZU32, NZUsize, TryFromIterator as _, ordered::Map};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::{
+    committee::Committee,
+    consensus::engine::{Channels, NodeConfig, StartError, max_message, start},
+    node::Node,
+};
+
+/// Version of what is on disk.
+pub const FORMAT: u32 = 1;
+
+/// Names the network a state directory belongs to.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tag {
+    format: u32,
+    genesis: B256,
+}
+
+/// Claims `dir` for the network of `genesis`: makes it, or checks that it is that network's.
+pub fn claim(dir: &Path, genesis: &Genesis) -> Result<(), StartError> {
+    let unusable = |source| StartError::Directory { path: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(unusable)?;
+    let path = dir.join("network.json");
+    let expected = Tag { format: FORMAT, genesis: genesis.hash() };
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let version = |found: String| StartError::StateVersion { found, expected: FORMAT.to_string() };
+            let found: Tag = serde_json::from_slice(&bytes).map_err(|_| version("unreadable".into()))?;
+            if found.format != FORMAT {
+                return Err(version(found.format.to_string()));
+            }
+            if found.genesis != expected.genesis {
+                let (found, expected) = (found.genesis.to_string(), expected.genesis.to_string());
+                return Err(StartError::ForeignState { found, expected });
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let bytes = serde_json::to_vec(&expected).map_err(|e| unusable(e.into()))?;
+            let fresh = dir.join("network.json.new");
+            fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(unusable)
+        }
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+/// One node of a host: its configuration and the address it listens on.
+#[derive(Clone)]
+pub struct HostedNode {
+    /// The node.
+    pub config: NodeConfig,
+    /// Where it listens for peers.
+    pub listen: SocketAddr,
+}
+
+/// Running nodes. Dropping it stops them.
+pub struct Host {
+    nodes: Vec<Node>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    ended: tokio::sync::watch::Receiver<bool>,
+}
+
+impl Host {
+    /// Starts `hosted` nodes with their state in `dir` on `threads` worker threads. Blocks until all
+    /// have opened their databases.
+    pub fn start(dir: PathBuf, hosted: Vec<HostedNode>, threads: usize) -> Result<Self, StartError> {
+        for node in &hosted {
+            claim(&dir, &node.config.genesis)?;
+            // The runtime would panic on a taken port; ask first.
+            TcpListener::bind(node.listen).map_err(|source| match source.kind() {
+                ErrorKind::AddrInUse => StartError::PortInUse { address: node.listen, source },
+                _ => StartError::Directory { path: PathBuf::from(node.listen.to_string()), source },
+            })?;
+        }
+        let storage = dir.join("chain");
+        let (started, outcome) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ending, ended) = tokio::sync::watch::channel(false);
+        let unusable = {
+            let dir = dir.clone();
+            move |source| StartError::Directory { path: dir.clone(), source }
+        };
+        let body = move || {
+            let config = runtime::Config::new()
+                .with_worker_threads(threads)
+                .with_tcp_nodelay(Some(true))
+                .with_storage_directory(storage);
+            runtime::Runner::new(config).start(|context| async move {
+                let mut nodes = Vec::new();
+                let mut handles = Vec::new();
+                for (index, node) in hosted.into_iter().enumerate() {
+                    match start_on_sockets(context.child("node").with_attribute("index", index), node).await {
+                        Ok((node, handle, network)) => {
+                            nodes.push(node);
+                            handles.push(handle);
+                            handles.push(network);
+                        }
+                        Err(error) => {
+                            started.send(Err(error)).ok();
+                            return;
+                        }
+                    }
+                }
+                started.send(Ok(nodes)).ok();
+                // Either the owner says stop or is gone, or a node ends by itself, which it never should.
+                let ending = futures::future::select_all(handles);
+                futures::future::select(stopped, ending).await;
+                if let Err(error) = context.stop(0, Some(Duration::from_secs(5))).await {
+                    tracing::warn!(%error, "some tasks of the nodes did not stop in time");
+                }
+            });
+            ending.send_replace(true);
+        };
+        let thread = std::thread::Builder::new().name("chain".into()).spawn(body).map_err(&unusable)?;
+        match outcome.recv() {
+            Ok(Ok(nodes)) => Ok(Self { nodes, stop: Some(stop), thread: Some(thread), ended }),
+            Ok(Err(error)) => {
+                thread.join().ok();
+                Err(error)
+            }
+            Err(_) => {
+                let why = thread.join().err().map_or_else(String::new, |panic| panic_text(&*panic));
+                Err(unusable(std::io::Error::other(format!("a node failed while starting: {why}"))))
+            }
+        }
+    }
+
+    /// The nodes, in the order given.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Turns true when the nodes have ended, asked to or not.
+    pub fn ended(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.ended.clone()
+    }
+
+    /// Stops all nodes and waits until their state is on disk.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // An error means that the thread has ended already.
+            stop.send(()).ok();
+        }
+        if let Some(thread) = self.thread.take()
+            && let Err(panic) = thread.join()
+        {
+            tracing::error!(why = panic_text(&*panic), "a node ended by a fault");
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "a panic".into())
+}
+
+async fn start_on_sockets(
+    context: runtime::Context,
+    node: HostedNode,
+) -> Result<(Node, Handle<()>, Handle<()>), StartError> {
+    let HostedNode { config, listen } = node;
+    let committee = Committee::of_genesis(&config.genesis)?;
+    let handshake = Cups::<_, ChaCha20Poly1305>::new(
+        Sake {
+            signer: config.keys.network.clone(),
+            synchrony_bound: Duration::from_secs(5),
+            max_handshake_age: Duration::from_secs(10),
+            version: sake::Version::V1,
+        },
+        cups::Version::V1,
+    );
+    let seats = NZUsize!(committee.seats().len().max(1) + 1);
+    let max_message = max_message(&committee);
+    let loopback = committee.seats().iter().all(|seat| seat.address.ip().is_loopback());
+    let configure = if loopback { NetworkConfig::local } else { NetworkConfig::recommended };
+    let network_config = configure(handshake, committee.namespace(), listen, seats, max_message, NZUsize!(256));
+    let (mut network, oracle) = Network::new(context.child("network"), network_config);
+    let peers = committee.seats().iter().map(|seat| (seat.network.clone(), seat.address.into()));
+    // Duplicates were refused with the genesis.
+    let peers = Map::try_from_iter(peers).unwrap_or_default();
+    let mut tracking = oracle.clone();
+    tracking.track(0, peers);
+    // A quota is also the size of a mailbox for each peer, so generous ones cost memory.
+    let mut channel = |number, a_second| network.register(number, Quota::per_second(a_second));
+    let channels = Channels {
+        votes: channel(0, NZU32!(256)),
+        certificates: channel(1, NZU32!(256)),
+        resolver: channel(2, NZU32!(64)),
+        broadcast: channel(3, NZU32!(64)),
+        backfill: channel(4, NZU32!(64)),
+        txs: channel(5, NZU32!(256)),
+    };
+    let (node, handle) = start(context.child("chain"), config, channels, oracle.clone(), oracle).await?;
+    let network = network.start();
+    Ok((node, handle, network))
+}
