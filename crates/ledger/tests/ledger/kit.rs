@@ -197,7 +197,8 @@ impl Net {
             .filter(|job| job.outcome.is_none())
             .map(|job| job.lots as usize)
             .sum();
-        let entries = |table: u8| self.state.scan(&[table], Some(&[table + 1])).count();
+        let future = |key: &[u8]| key[1..9] > self.height.to_be_bytes()[..];
+        let entries = |table: u8| self.state.scan(&[table], Some(&[table + 1])).filter(|(key, _)| future(key)).count();
         assert!(entries(0x40) <= lots, "one deadline a lot at height {}", self.height);
         assert!(entries(0x41) <= open, "one end a job at height {}", self.height);
     }

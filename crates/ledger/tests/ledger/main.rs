@@ -1,9 +1,11 @@
 //! The ledger through its public face: signed transactions in, receipts and books out.
 
+mod conformance;
 mod delivery;
 mod disputes;
 mod jobs;
 mod kit;
 mod providers;
+mod random;
 mod scenario;
 mod transactions;

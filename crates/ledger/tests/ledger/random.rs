@@ -1,0 +1,351 @@
+//! Random histories against a small reference model of money, and the promise that escrow ends.
+//!
+//! The model knows no phases and no deadlines: only fees, events, and what each event moves. It
+//! predicts what is burned, what each provider earned, lost and has as collateral, and the renter's
+//! wealth (balance, escrow and bonds together).
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::B256;
+use alloy_sol_types::SolCall;
+use assay_ledger::query;
+use assay_proof::lot_root;
+use assay_types::{
+    GRAINS_PER_KRT, JobId, JobSpec, Leaf,
+    abi::{IDisputes, IJobs, IProviders},
+    job::verdict_commitment,
+    system::{DISPUTES, JOBS, PROVIDERS},
+    view::{LotPhase, LotView, ReplicaPhase},
+};
+use proptest::prelude::*;
+
+use crate::{kit::*, scenario::*};
+
+const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
+const VALIDATORS: [&str; 4] = ["v1", "v2", "v3", "v4"];
+/// Divisible by what they are split into, so that the model needs no remainders.
+const BOND: u128 = 24 * GRAINS_PER_KRT / 100;
+
+#[derive(Debug, Clone)]
+struct Act {
+    what: u8,
+    who: u8,
+    pick: u8,
+    how: u8,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    renter_wealth: u128,
+    burned: u128,
+    earned: BTreeMap<String, u128>,
+    slashed: BTreeMap<String, u128>,
+    collateral: BTreeMap<String, u128>,
+    attested: BTreeMap<(JobId, u32), u128>,
+    challenged: BTreeMap<(JobId, u32), bool>,
+}
+
+impl Model {
+    fn follow(&mut self, net: &Net) {
+        let output = net.last.as_ref().expect("a block");
+        for receipt in &output.receipts {
+            let gas = u128::from(receipt.gas_used);
+            self.burned += gas * output.base_fee;
+            if receipt.from == addr("renter") {
+                self.renter_wealth -= gas * receipt.effective_gas_price;
+            }
+        }
+        for event in net.events::<IProviders::ProviderRegistered>() {
+            *self.collateral.entry(name_of(event.provider)).or_default() += event.collateral;
+        }
+        for event in net.events::<IProviders::CollateralDeposited>() {
+            *self.collateral.entry(name_of(event.provider)).or_default() += event.amount;
+        }
+        for event in net.events::<IProviders::CollateralWithdrawn>() {
+            *self.collateral.entry(name_of(event.provider)).or_default() -= event.amount;
+        }
+        for event in net.events::<IJobs::ProviderPaid>() {
+            *self.earned.entry(name_of(event.provider)).or_default() += event.amount;
+            self.renter_wealth -= event.amount;
+        }
+        for event in net.events::<IJobs::Slashed>() {
+            assert_eq!(event.amount, event.burned + event.toCatchers + event.toRenter);
+            assert_eq!(event.burned, event.amount / 2);
+            assert!(event.toCatchers <= event.amount * 4 / 10);
+            *self.slashed.entry(name_of(event.provider)).or_default() += event.amount;
+            *self.collateral.entry(name_of(event.provider)).or_default() -= event.amount;
+            self.burned += event.burned;
+            self.renter_wealth += event.toRenter;
+        }
+        self.follow_bonds(net);
+    }
+
+    fn follow_bonds(&mut self, net: &Net) {
+        for event in net.events::<IDisputes::DisputeOpened>() {
+            self.challenged.insert((event.job, event.lot), event.cause == 2);
+        }
+        for event in net.events::<IDisputes::DisputeResolved>() {
+            let challenge = self.challenged.remove(&(event.job, event.lot)).expect("was opened");
+            if challenge && event.outcome == 1 && event.wrong.is_empty() {
+                self.burned += BOND / 2;
+            }
+        }
+        for event in net.events::<IJobs::DeliveryAttested>() {
+            *self.attested.entry((event.job, event.lot)).or_default() += 1;
+        }
+        for event in net.events::<IJobs::DeliveryResolved>() {
+            let attested = self.attested.remove(&(event.job, event.lot)).unwrap_or_default();
+            if event.delivered && attested > 0 {
+                self.renter_wealth -= BOND;
+            }
+        }
+    }
+
+    fn invariant_the_ledger_agrees(&self, net: &Net) {
+        let jobs = query::jobs(&net.state, Some(addr("renter")), usize::MAX);
+        let escrow: u128 = jobs.iter().map(|job| net.job(job.id).escrow).sum();
+        let deliveries = jobs.iter().flat_map(|job| net.job(job.id).lots).filter(|lot| lot.delivery.is_some()).count();
+        let wealth = net.balance("renter") + escrow + deliveries as u128 * BOND;
+        assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
+        assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
+        for who in PROVIDERS_NAMED {
+            let Some(provider) = query::provider(&net.state, addr(who)) else { continue };
+            let of = |map: &BTreeMap<String, u128>| map.get(who).copied().unwrap_or_default();
+            let (ours, model) = (
+                (provider.earned, provider.slashed, provider.collateral),
+                (of(&self.earned), of(&self.slashed), of(&self.collateral)),
+            );
+            assert_eq!(ours, model, "{who} at height {}", net.height);
+        }
+    }
+}
+
+/// A network, what everyone secretly said, and the model.
+struct World {
+    net: Net,
+    model: Model,
+    said: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut genesis = genesis();
+        genesis.params.challenge_bond = BOND;
+        genesis.params.delivery_bond = BOND;
+        genesis.params.max_due_per_block = 4;
+        genesis.params.key_window = 30;
+        genesis.params.reveal_window = 12;
+        genesis.params.disclose_window = 12;
+        genesis.params.verdict_commit_window = 12;
+        genesis.params.verdict_reveal_window = 12;
+        genesis.params.delivery_window = 12;
+        let net = Net::of(&genesis);
+        let model = Model { renter_wealth: net.balance("renter"), ..Model::default() };
+        let mut world = Self { net, model, said: BTreeMap::new() };
+        for who in PROVIDERS_NAMED {
+            let call = IProviders::registerCall {
+                operator: addr(if who == "p4" { "p3" } else { who }),
+                sealingKey: B256::ZERO,
+                endpoint: vec![].into(),
+                ask: ask(PRICE / 2),
+            };
+            world.send(who, PROVIDERS, 10 * GRAINS_PER_KRT, call);
+        }
+        world
+    }
+
+    fn send(&mut self, who: &str, to: alloy_primitives::Address, value: u128, call: impl SolCall) -> bool {
+        let receipt = self.net.send(who, to, value, call);
+        self.check();
+        receipt.failure.is_none()
+    }
+
+    fn pass(&mut self, blocks: u8) {
+        for _ in 0..blocks {
+            self.net.pass(1);
+            self.check();
+        }
+    }
+
+    fn check(&mut self) {
+        self.model.follow(&self.net);
+        self.model.invariant_the_ledger_agrees(&self.net);
+    }
+
+    fn lots(&self, fits: impl Fn(&LotView) -> bool) -> Vec<(JobId, LotView)> {
+        let jobs = query::jobs(&self.net.state, None, usize::MAX);
+        let open = jobs.into_iter().filter(|job| job.outcome.is_none());
+        let lots = open.flat_map(|job| self.net.job(job.id).lots.into_iter().map(move |lot| (job.id, lot)));
+        lots.filter(|(_, lot)| fits(lot)).collect()
+    }
+
+    fn replicas(&self, phase: ReplicaPhase) -> Vec<(JobId, LotView, String)> {
+        let of = |(id, lot): (JobId, LotView)| {
+            let who: Vec<_> = lot.replicas.iter().filter(|r| r.phase == phase).map(|r| name_of(r.provider)).collect();
+            who.into_iter().map(move |who| (id, lot.clone(), who))
+        };
+        self.lots(|_| true).into_iter().flat_map(of).collect()
+    }
+
+    fn act(&mut self, act: &Act) {
+        let pick = usize::from(act.pick);
+        fn one<T: Clone>(all: &[T], pick: usize) -> Option<T> {
+            (!all.is_empty()).then(|| all[pick % all.len()].clone())
+        }
+        let who = PROVIDERS_NAMED[usize::from(act.who) % 4];
+        match act.what {
+            0 => self.submit(act),
+            1 => self.pass(act.pick % 6),
+            2..=4 => {
+                let Some((job, ..)) = one(&self.replicas(ReplicaPhase::AwaitingKey), pick) else { return };
+                for (_, _, who) in self.replicas(ReplicaPhase::AwaitingKey).into_iter().filter(|r| r.0 == job) {
+                    let call = IJobs::deliverKeyCall { job, provider: addr(&who), sealedKey: vec![1; 60].into() };
+                    self.send("renter", JOBS, 0, call);
+                }
+            }
+            5..=8 => {
+                let Some((id, lot, _)) = one(&self.replicas(ReplicaPhase::Running), pick) else { return };
+                for (at, who) in self.speakers(id, &lot, ReplicaPhase::Running, act).into_iter().enumerate() {
+                    let lie = act.how % 4 == 0 || (act.how % 4 == 1 && at == 0);
+                    let leaves = if lie { lies(&lot, act.how % 3 * u8::from(at > 0)) } else { truths(&lot) };
+                    let call = self.net.commit_call(id, lot.index, &who, &leaves);
+                    if self.send(&who, JOBS, 0, call) {
+                        self.said.insert((id, lot.index, who), leaves);
+                    }
+                }
+            }
+            9..=12 => {
+                let Some((id, lot, _)) = one(&self.replicas(ReplicaPhase::Committed), pick) else { return };
+                for who in self.speakers(id, &lot, ReplicaPhase::Committed, act) {
+                    let leaves = self.said[&(id, lot.index, who.clone())].clone();
+                    let call = self.net.reveal_call(id, lot.index, &who, &leaves);
+                    self.send(&who, JOBS, 0, call);
+                }
+            }
+            13 => {
+                if let Some((job, lot, who)) = one(&self.replicas(ReplicaPhase::Running), pick) {
+                    self.send(&who, JOBS, 0, IJobs::declineCall { job, lot: lot.index, reason: 1 });
+                }
+            }
+            14 => {
+                if let Some((job, _)) = one(&self.lots(|_| true), pick).filter(|_| act.how < 30) {
+                    self.send("renter", JOBS, 0, IJobs::cancelCall { job });
+                }
+            }
+            15..=16 => {
+                if let Some((job, _)) = one(&self.lots(|lot| lot.phase == LotPhase::Disclosing), pick) {
+                    self.send("renter", DISPUTES, 0, IDisputes::discloseKeyCall { job, key: KEY });
+                }
+            }
+            17..=19 => {
+                let count = if act.how % 5 == 0 { 2 } else { 4 };
+                VALIDATORS.iter().take(count).for_each(|who| self.verdict(who, act.how % 7 == 0, pick));
+            }
+            20 => {
+                if let Some((job, lot)) = one(&self.lots(|lot| lot.phase == LotPhase::Agreed), pick) {
+                    let call = IJobs::challengeCall { job, task: lot.first_task };
+                    self.send("stranger", JOBS, BOND, call);
+                }
+            }
+            21 => {
+                if let Some((job, lot)) = one(&self.lots(|lot| lot.phase == LotPhase::Agreed), pick) {
+                    let call = IJobs::demandDeliveryCall { job, task: lot.first_task };
+                    self.send("renter", JOBS, BOND, call);
+                }
+            }
+            22..=23 => {
+                if let Some((job, lot)) = one(&self.lots(|lot| lot.delivery.is_some()), pick) {
+                    let mask = u32::from(act.how) % 2;
+                    let call = IJobs::attestDeliveryCall { job, lot: lot.index, deliveredMask: mask };
+                    self.send(who, JOBS, 0, call);
+                }
+            }
+            24 => {
+                let amount = u128::from(act.how) * GRAINS_PER_KRT / 64;
+                match act.pick % 3 {
+                    0 => self.send(who, PROVIDERS, 0, IProviders::requestWithdrawalCall { amount }),
+                    1 => self.send(who, PROVIDERS, 0, IProviders::withdrawCall {}),
+                    _ => self.send(who, PROVIDERS, amount, IProviders::depositCollateralCall {}),
+                };
+            }
+            _ => {
+                let ask = IProviders::Ask { open: act.how < 200, ..ask(PRICE / 4 + u128::from(act.how)) };
+                let call = IProviders::updateCall { sealingKey: B256::ZERO, endpoint: vec![].into(), ask };
+                self.send(who, PROVIDERS, 0, call);
+            }
+        }
+    }
+
+    /// Replicas of a lot in a phase, the first of them silent in one case of eight.
+    fn speakers(&self, id: JobId, lot: &LotView, phase: ReplicaPhase, act: &Act) -> Vec<String> {
+        let here = self.replicas(phase).into_iter().filter(|r| (r.0, r.1.index) == (id, lot.index));
+        here.map(|r| r.2).skip(usize::from(act.who % 8 == 0)).collect()
+    }
+
+    fn submit(&mut self, act: &Act) {
+        let shape = spec(1 + u32::from(act.pick % 4), 1 + u32::from(act.how % 2), 1 + act.who % 3);
+        let lifetime = 100 + 3 * u32::from(act.how);
+        let challenge = 6 + u32::from(act.how % 9);
+        let spec = JobSpec { lifetime, commitWindow: 30, challengeWindow: challenge, ..shape };
+        let escrow = spec.escrow().expect("fits");
+        self.send("renter", JOBS, escrow, IJobs::submitCall { spec });
+    }
+
+    /// A validator does its next step in one dispute.
+    fn verdict(&mut self, who: &str, odd: bool, pick: usize) {
+        let judged = self.lots(|lot| matches!(lot.phase, LotPhase::Judging | LotPhase::Deciding));
+        let Some((job, lot)) = judged.get(pick % judged.len().max(1)).cloned() else { return };
+        let tasks = lot.dispute.expect("in dispute").tasks;
+        let honest: Vec<Leaf> = tasks.iter().map(|task| truth(*task)).collect();
+        let leaves = if odd && who == "v4" { tasks.iter().map(|task| wrong(*task, 0xf4)).collect() } else { honest };
+        if lot.phase == LotPhase::Judging {
+            let root = lot_root(0, &leaves).expect("leaves");
+            let commitment = verdict_commitment(CHAIN_ID, job, lot.index, addr(who), salt(who), root.hash, root.fuel);
+            self.send(who, DISPUTES, 0, IDisputes::commitVerdictCall { job, lot: lot.index, commitment });
+        } else {
+            let leaves = leaves.into_iter().map(|l| IDisputes::Leaf { output: l.output, fuel: l.fuel }).collect();
+            let call = IDisputes::revealVerdictCall { job, lot: lot.index, salt: salt(who), leaves };
+            self.send(who, DISPUTES, 0, call);
+        }
+    }
+
+    /// Nobody does anything any more.
+    fn everyone_leaves(&mut self) {
+        for _ in 0..1_200 {
+            if query::jobs(&self.net.state, None, usize::MAX).iter().all(|job| job.outcome.is_some()) {
+                break;
+            }
+            self.pass(1);
+        }
+        for job in query::jobs(&self.net.state, None, usize::MAX) {
+            assert!(job.outcome.is_some(), "{} is open at height {}", job.id, self.net.height);
+            let view = self.net.job(job.id);
+            let result = query::result(&self.net.state, job.id).expect("a closed job has a result");
+            assert_eq!((result.paid, result.refunded), (view.paid, view.refunded));
+        }
+        assert_eq!(self.net.books().escrow, 0, "no escrow and no bond is left");
+        assert!(PROVIDERS_NAMED.into_iter().all(|who| self.net.provider(who).locked == 0));
+        self.pass(12);
+        assert!(!assay_ledger::work_pending(&self.net.state), "an idle chain rests");
+    }
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    (0u8..26, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_any_history_money_moves_as_the_model_says_and_every_escrow_ends(
+        acts in prop::collection::vec(act(), 40..220),
+    ) {
+        let mut world = World::new();
+        world.submit(&Act { what: 0, who: 1, pick: 3, how: 200 });
+        for act in &acts {
+            world.act(act);
+        }
+        world.everyone_leaves();
+    }
+}
