@@ -141,8 +141,11 @@ fn put_files(out: &mut Vec<u8>, files: &BTreeMap<String, Vec<u8>>) -> Result<(),
 
 /// No file may be a directory on the way to another.
 fn check_tree(files: &BTreeMap<String, Vec<u8>>) -> Result<(), DecodeError> {
-    let parents = |path: &str| path.match_indices('/').any(|(at, _)| files.contains_key(&path[..at]));
-    if files.keys().any(|path| parents(path)) { Err(DecodeError::Path) } else { Ok(()) }
+    let is_directory = |path: &String| {
+        let below = format!("{path}/");
+        files.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
+    };
+    if files.keys().any(is_directory) { Err(DecodeError::Path) } else { Ok(()) }
 }
 
 /// A count of entries that each take at least `least` bytes, so that a lying count allocates nothing.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
 use crate::error::HostFault;
-use crate::runtime::MAX_TABLE_ELEMENTS;
+use crate::runtime::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 
 const PAGE_BYTES: usize = 64 << 10;
 
@@ -125,6 +125,18 @@ impl ResourceLimiter for Limiter {
         }
         self.host_failed = true;
         Err(error)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {

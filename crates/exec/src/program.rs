@@ -15,6 +15,9 @@ use crate::runtime::{FUEL_PER_PAGE, WASM_STACK_BYTES};
 use crate::wasi::host::Wasi;
 use crate::{component, wasi};
 
+/// What the pinned engine says of more instances, memories or tables than the runtime allows.
+const TOO_MANY_PARTS: &str = "resource limit exceeded";
+
 /// Stack for the host's own frames above and below the guest's.
 const HOST_STACK_BYTES: usize = 2 << 20;
 
@@ -218,6 +221,7 @@ impl Ended {
             Some(Trap::StackOverflow) => Ok(Outcome::StackOverflow),
             Some(_) if limiter.refused => Ok(Outcome::MemoryExceeded),
             Some(trap) => Ok(Outcome::Trapped(trap_code(*trap))),
+            None if format!("{:#}", self.error).contains(TOO_MANY_PARTS) => Ok(Outcome::MemoryExceeded),
             None if limiter.refused && self.phase != Phase::Host => Ok(Outcome::MemoryExceeded),
             // While a component runs, an error that is neither a trap nor ours is a broken promise of
             // the canonical ABI: a bad pointer, a text that is not UTF-8.

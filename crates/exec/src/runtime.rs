@@ -18,7 +18,7 @@ pub const ENGINE_VERSION: &str = "48.0.8";
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Largest program any node accepts. Part of the runtime, so that refusing a program is deterministic.
-pub const MAX_PROGRAM_BYTES: usize = 64 << 20;
+pub const MAX_PROGRAM_BYTES: usize = 32 << 20;
 
 /// Native stack a guest may use. Compiled code checks it; the thread that runs a guest has more.
 pub(crate) const WASM_STACK_BYTES: usize = 2 << 20;
@@ -26,11 +26,20 @@ pub(crate) const WASM_STACK_BYTES: usize = 2 << 20;
 /// Elements that all tables of one instance may have together.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
+/// Core instances that one component may be made of, and the memories and tables of all of them: each
+/// costs the host memory that no guest's limit counts.
+pub(crate) const MAX_INSTANCES: usize = 64;
+pub(crate) const MAX_MEMORIES: usize = 32;
+pub(crate) const MAX_TABLES: usize = 64;
+
 /// Fuel of one host call, beside [`FUEL_PER_BYTE`] for what it moves.
 pub(crate) const FUEL_PER_HOST_CALL: u64 = 500;
 
 /// Fuel of each byte that a host call, the input or the output moves.
 pub(crate) const FUEL_PER_BYTE: u64 = 1;
+
+/// Fuel of each small step that a host call takes: a vector followed, a directory entry passed.
+pub(crate) const FUEL_PER_STEP: u64 = 20;
 
 /// Fuel of one 64 KiB page of memory, declared or grown: the most a cost table can hold.
 pub(crate) const FUEL_PER_PAGE: u8 = 255;
@@ -126,8 +135,9 @@ pub fn runtime_id() -> [u8; 32] {
         field(
             "limits",
             &format!(
-                "program={MAX_PROGRAM_BYTES} stack={WASM_STACK_BYTES} table={MAX_TABLE_ELEMENTS} call={FUEL_PER_HOST_CALL} \
-                 byte={FUEL_PER_BYTE} page={FUEL_PER_PAGE} refused-byte={FUEL_PER_REFUSED_BYTE}"
+                "program={MAX_PROGRAM_BYTES} stack={WASM_STACK_BYTES} table={MAX_TABLE_ELEMENTS} \
+                 instances={MAX_INSTANCES} memories={MAX_MEMORIES} tables={MAX_TABLES} call={FUEL_PER_HOST_CALL} \
+                 byte={FUEL_PER_BYTE} step={FUEL_PER_STEP} page={FUEL_PER_PAGE} refused-byte={FUEL_PER_REFUSED_BYTE}"
             ),
         );
         *hasher.finalize().as_bytes()

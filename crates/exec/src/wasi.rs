@@ -8,8 +8,8 @@
 //! The host of wasmtime-wasi is not used because inodes, directory order and times of the machine show
 //! through it.
 //!
-//! Every host call is charged before it does its work: a fixed price and one for each byte it moves
-//! (`runtime`), so that no guest can make the host work for nothing.
+//! Every host call is charged before it does its work: a fixed price, and one for each byte it moves,
+//! name it looks up and vector it follows (`runtime`), so that no guest makes the host work for nothing.
 //!
 //! Nothing blocks: `poll_oneoff` advances the monotonic clock to the earliest deadline and returns.
 
@@ -31,7 +31,7 @@ use crate::error::ProgramError;
 use crate::limits::Limits;
 use crate::outcome::Outcome;
 use crate::program::{Ended, Host, charge, page_fuel};
-use crate::runtime::FUEL_PER_BYTE;
+use crate::runtime::{FUEL_PER_BYTE, FUEL_PER_HOST_CALL};
 
 pub(crate) use link::linker;
 
@@ -81,6 +81,8 @@ pub(crate) fn call(
         Ok(given) => given,
         Err(error) => return Ok(Outcome::Failed(format!("the task's input is not an input bundle: {error}"))),
     };
+    let names: u64 = given.files.keys().map(|path| path.split('/').count() as u64).sum();
+    charge(store, names.saturating_mul(FUEL_PER_HOST_CALL))?;
     let seed = blake3::derive_key("assay 2026-11 wasi random", input);
     match host::Wasi::new(given, seed, limits) {
         Ok(wasi) => store.data_mut().wasi = Some(wasi),

@@ -163,7 +163,7 @@ fn goldens() -> Vec<Golden> {
             program: world(),
             input: bundle,
             hash: "ace04150096f9b531d4f830935061bd8917a51da79ff6873d289eaee614b7a19",
-            fuel: 8_331,
+            fuel: 10_931,
         },
     ]
 }
@@ -185,7 +185,7 @@ fn outputs_and_fuel_are_bit_for_bit_what_they_were() {
 
 #[test]
 fn the_runtime_has_the_id_it_had() {
-    assert_eq!(hex::encode(runtime_id()), "88579b2871fa539d569fa763fe561a8ec23b07175c99d6e339346d34e2db58e9");
+    assert_eq!(hex::encode(runtime_id()), "ac2ae7305a5ce5957dec674db3b09fcfd85c1906445b1e80eeeb9cd3ed6ef4a1");
 }
 
 #[test]

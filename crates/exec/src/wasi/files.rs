@@ -92,9 +92,9 @@ impl Call<'_> {
         };
         let entries = self.wasi.tree.entries(node)?;
         let skip = usize::try_from(cookie).unwrap_or(usize::MAX);
-        // Walking to the cookie is work too.
         let passed = skip.min(entries.len()) as u64;
-        self.charge_bytes(passed.saturating_add(u64::from(len)))?;
+        self.charge_steps(passed)?;
+        self.charge_bytes(u64::from(len))?;
 
         let mut listing = Vec::new();
         for (position, (name, id)) in self.wasi.tree.entries(node)?.iter().enumerate().skip(skip) {

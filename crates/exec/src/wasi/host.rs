@@ -4,6 +4,7 @@ use wasmtime::{Caller, Extern, Memory};
 
 use super::abi::Errno;
 use super::clock::Clock;
+use super::memory::{self, Vectors};
 use super::streams::Descriptor;
 use super::tree::{NodeId, Tree};
 use super::{MEMORY, PROGRAM_NAME};
@@ -11,7 +12,7 @@ use crate::bundle::{Input, Output};
 use crate::limits::Limits;
 use crate::outcome::DecodeError;
 use crate::program::{Host, Stop};
-use crate::runtime::{FUEL_PER_BYTE, FUEL_PER_HOST_CALL};
+use crate::runtime::{FUEL_PER_BYTE, FUEL_PER_HOST_CALL, FUEL_PER_STEP};
 
 /// Descriptors that a guest may hold at one time.
 pub(super) const MAX_DESCRIPTORS: usize = 1_024;
@@ -132,6 +133,22 @@ impl Call<'_> {
     /// Takes fuel for bytes about to be moved.
     pub(super) fn charge_bytes(&mut self, bytes: u64) -> Result<(), Fail> {
         self.charge(bytes.saturating_mul(FUEL_PER_BYTE))
+    }
+
+    /// Takes fuel for small steps about to be taken.
+    pub(super) fn charge_steps(&mut self, steps: u64) -> Result<(), Fail> {
+        self.charge(steps.saturating_mul(FUEL_PER_STEP))
+    }
+
+    /// Takes fuel for names about to be looked up, each the price of a call.
+    pub(super) fn charge_lookups(&mut self, names: u64) -> Result<(), Fail> {
+        self.charge(names.saturating_mul(FUEL_PER_HOST_CALL))
+    }
+
+    /// Reads the vectors of a scatter or gather call, and the sum of their lengths.
+    pub(super) fn vectors(&mut self, at: u32, count: u32) -> Result<(Vectors, u64), Fail> {
+        self.charge_steps(u64::from(count))?;
+        Ok(memory::vectors(self.memory, at, count)?)
     }
 
     fn charge(&mut self, fuel: u64) -> Result<(), Fail> {

@@ -49,6 +49,8 @@ impl Call<'_> {
             return Err(Errno::NameTooLong.into());
         }
         self.charge_bytes(u64::from(path.len))?;
+        let names = memory::slice(self.memory, path.at, path.len)?.split(|byte| *byte == b'/').count();
+        self.charge_lookups(names as u64)?;
         Ok(self.resolve(node, memory::text(self.memory, path.at, path.len)?)?)
     }
 
@@ -214,9 +216,9 @@ impl Call<'_> {
             return Ok(());
         }
         if directory {
-            // Walking the moved tree is work; its nodes are at most those of `MAX_NODES`.
-            self.charge_bytes(crate::bundle::MAX_FILES as u64)?;
-            if self.wasi.tree.contains(node, to.parent) {
+            let depth = self.wasi.tree.upward(to.parent).count() as u64;
+            self.charge_steps(depth)?;
+            if self.wasi.tree.upward(to.parent).any(|above| above == node) {
                 return Err(Errno::Invalid.into());
             }
         }

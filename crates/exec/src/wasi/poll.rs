@@ -35,6 +35,7 @@ impl Call<'_> {
         if count == 0 || count > MAX_SUBSCRIPTIONS {
             return Err(Errno::Invalid.into());
         }
+        self.charge_steps(u64::from(count))?;
         self.charge_bytes(u64::from(count) * u64::from(SUBSCRIPTION_BYTES))?;
         let mut answers = Vec::with_capacity(count as usize);
         for index in 0..count {

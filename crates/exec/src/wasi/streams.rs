@@ -21,7 +21,7 @@ impl Call<'_> {
     }
 
     pub(super) fn fd_read(&mut self, fd: u32, at: u32, count: u32, read_at: u32) -> Result<(), Fail> {
-        let (vectors, total) = memory::vectors(self.memory, at, count)?;
+        let (vectors, total) = self.vectors(at, count)?;
         let read = match *self.descriptor(fd)? {
             Descriptor::Stdin => {
                 let left = self.wasi.stdin.len() - self.wasi.stdin_read;
@@ -43,7 +43,7 @@ impl Call<'_> {
     }
 
     pub(super) fn fd_pread(&mut self, fd: u32, at: u32, count: u32, offset: u64, read_at: u32) -> Result<(), Fail> {
-        let (vectors, total) = memory::vectors(self.memory, at, count)?;
+        let (vectors, total) = self.vectors(at, count)?;
         let read = match *self.descriptor(fd)? {
             Descriptor::File { node, read: true, .. } => self.read_at(node, offset, &vectors, total)?,
             Descriptor::File { .. } => return Err(Errno::BadFd.into()),
@@ -62,7 +62,7 @@ impl Call<'_> {
     }
 
     pub(super) fn fd_write(&mut self, fd: u32, at: u32, count: u32, written_at: u32) -> Result<(), Fail> {
-        let (vectors, total) = memory::vectors(self.memory, at, count)?;
+        let (vectors, total) = self.vectors(at, count)?;
         self.charge_bytes(total)?;
         match *self.descriptor(fd)? {
             Descriptor::Stdout => {
@@ -87,7 +87,7 @@ impl Call<'_> {
     }
 
     pub(super) fn fd_pwrite(&mut self, fd: u32, at: u32, count: u32, offset: u64, written_at: u32) -> Result<(), Fail> {
-        let (vectors, total) = memory::vectors(self.memory, at, count)?;
+        let (vectors, total) = self.vectors(at, count)?;
         self.charge_bytes(total)?;
         match *self.descriptor(fd)? {
             Descriptor::File { node, write: true, .. } => self.write_at(node, offset, &vectors, total)?,

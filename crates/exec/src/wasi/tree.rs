@@ -29,6 +29,8 @@ pub(super) enum Content {
 #[derive(Debug)]
 struct Node {
     content: Content,
+    /// The directory it is in; itself for a root.
+    parent: NodeId,
     writable: bool,
     /// Still to be found by a name.
     linked: bool,
@@ -50,7 +52,8 @@ impl Tree {
 
     /// A directory of its own.
     pub(super) fn root(&mut self, writable: bool) -> NodeId {
-        self.place(Node { content: Content::Directory(BTreeMap::new()), writable, linked: true, held: 1 })
+        let parent = NodeId(self.nodes.len());
+        self.place(Node { content: Content::Directory(BTreeMap::new()), parent, writable, linked: true, held: 1 })
     }
 
     /// Puts an input file where its path says, making the directories on the way.
@@ -138,7 +141,7 @@ impl Tree {
         }
         self.entries(directory)?;
         let writable = self.is_writable(directory);
-        let id = self.place(Node { content, writable, linked: true, held: 0 });
+        let id = self.place(Node { content, parent: directory, writable, linked: true, held: 0 });
         self.entries_mut(directory)?.insert(name.to_owned(), id);
         Ok(id)
     }
@@ -155,21 +158,16 @@ impl Tree {
         self.entries(to.0)?;
         let id = self.entries_mut(from.0)?.remove(from.1).ok_or(Errno::NoEntry)?;
         self.entries_mut(to.0)?.insert(to.1.to_owned(), id);
+        self.nodes[id.0].parent = to.0;
         Ok(())
     }
 
-    /// Whether `below` is `above` or lies somewhere below it.
-    pub(super) fn contains(&self, above: NodeId, below: NodeId) -> bool {
-        let mut left = vec![above];
-        while let Some(id) = left.pop() {
-            if id == below {
-                return true;
-            }
-            if let Content::Directory(entries) = self.content(id) {
-                left.extend(entries.values());
-            }
-        }
-        false
+    /// A directory, the one it is in, and so on up to the root.
+    pub(super) fn upward(&self, from: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(Some(from), |id| {
+            let parent = self.nodes[id.0].parent;
+            (parent != *id).then_some(parent)
+        })
     }
 
     pub(super) fn hold(&mut self, id: NodeId) {

@@ -349,3 +349,29 @@ fn a_tree_deeper_than_a_path_may_be_long_is_output_too_large() {
     );
     assert_eq!(run_command(&guest, &Input::default()).outcome, Outcome::OutputTooLarge);
 }
+
+#[test]
+fn a_directory_cannot_be_moved_below_itself() {
+    let rename = |from: (u32, u32), to: (u32, u32)| {
+        format!(
+            "(call $path_rename (i32.const 4) (i32.const {}) (i32.const {}) (i32.const 4) (i32.const {}) (i32.const {}))",
+            from.0, from.1, to.0, to.1
+        )
+    };
+    // a, a/b, a/b/c
+    let body = [
+        "(call $check (call $path_create_directory (i32.const 4) (i32.const 100) (i32.const 1)))".to_owned(),
+        "(call $check (call $path_create_directory (i32.const 4) (i32.const 100) (i32.const 3)))".to_owned(),
+        expect(&rename((100, 1), (100, 5)), 28),
+        expect(&rename((100, 1), (100, 1)), 0),
+        expect(&rename((100, 3), (104, 1)), 0),
+        expect(&rename((100, 1), (110, 3)), 0),
+        "(drop (call $open (i32.const 4) (i32.const 120) (i32.const 5) (i32.const 1) (i64.const 64)))".to_owned(),
+    ];
+    let guest = command(
+        r#"(data (i32.const 100) "a/b/c") (data (i32.const 110) "c/d") (data (i32.const 120) "c/d/f")"#,
+        &body.concat(),
+    );
+    let output = output_of(&run_command(&guest, &Input::default()));
+    assert_eq!(output.files, files([("c/d/f", b"")]));
+}

@@ -153,3 +153,24 @@ fn nothing_of_one_run_is_seen_by_the_next() {
         assert_eq!(program.run(b"", &limits()).unwrap().outcome, Outcome::Ok(vec![1, 0, 0, 0]));
     }
 }
+
+#[test]
+fn a_component_made_of_too_many_instances_is_memory_exceeded() {
+    let many = |count: usize| {
+        let instances = "(core instance (instantiate $empty))".repeat(count);
+        let text = format!(
+            r#"(component
+                 (core module $empty)
+                 (core module $m
+                   (memory (export "memory") 1)
+                   (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
+                   (func (export "run") (param i32 i32) (result i32) (i32.const 16)))
+                 (core instance $i (instantiate $m)) {instances}
+                 (func (export "run") (param "input" (list u8)) (result (result (list u8) (error string)))
+                   (canon lift (core func $i "run") (memory $i "memory") (realloc (func $i "realloc")))))"#
+        );
+        run_component(&wat::parse_str(text).expect("the guest is well formed"), b"").outcome
+    };
+    assert_eq!(many(60), Outcome::Ok(Vec::new()));
+    assert_eq!(many(64), Outcome::MemoryExceeded);
+}
