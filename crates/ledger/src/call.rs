@@ -67,10 +67,16 @@ impl From<BrokenInvariant> for CallError {
     }
 }
 
-/// The context of a call on the latest block: that block's own.
+/// The context of a call on the latest block: as if it were in the next one, so that a call which
+/// becomes possible there is not refused as too early.
 pub fn latest(view: &dyn StateRead) -> Option<CallContext> {
     let tip: Tip = read(view, &keys::tip()).ok()??;
-    Some(CallContext { height: tip.height, timestamp_ms: tip.timestamp_ms, proposer: tip.proposer, beacon: tip.beacon })
+    Some(CallContext {
+        height: tip.height.saturating_add(1),
+        timestamp_ms: tip.timestamp_ms,
+        proposer: tip.proposer,
+        beacon: tip.beacon,
+    })
 }
 
 /// Answers a call without changing anything: view functions, and what any other call would return.

@@ -97,6 +97,8 @@ impl JobSpec {
             (Abi::try_from(self.abi).is_ok(), UnknownAbi(self.abi)),
             ((1..=params.max_replicas).contains(&self.replicas), Replicas(params.max_replicas)),
             ((1..=params.max_fuel_per_task).contains(&self.fuelPerTask), Fuel(params.max_fuel_per_task)),
+            // The whole job's fuel is one 64-bit sum in its result.
+            (self.fuelPerTask.checked_mul(self.inputs.len() as u64).is_some(), Fuel(params.max_fuel_per_task)),
             (within(self.memoryMib, (1, params.max_memory_mib)), Memory(params.max_memory_mib)),
             (self.outputBytes <= params.max_output_bytes, Output(params.max_output_bytes)),
             (self.maxPricePerGigafuel > 0 && self.escrow().is_some(), Price),

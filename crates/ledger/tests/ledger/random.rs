@@ -206,7 +206,7 @@ impl World {
             5..=8 => {
                 let Some((id, lot, _)) = one(&self.replicas(ReplicaPhase::Running), pick) else { return };
                 for (at, who) in self.speakers(id, &lot, ReplicaPhase::Running, act).into_iter().enumerate() {
-                    let lie = act.how % 4 == 0 || (act.how % 4 == 1 && at == 0);
+                    let lie = act.how.is_multiple_of(4) || (act.how % 4 == 1 && at == 0);
                     let leaves = if lie { lies(&lot, act.how % 3 * u8::from(at > 0)) } else { truths(&lot) };
                     let call = self.net.commit_call(id, lot.index, &who, &leaves);
                     if self.send(&who, JOBS, 0, call) {
@@ -238,8 +238,8 @@ impl World {
                 }
             }
             17..=19 => {
-                let count = if act.how % 5 == 0 { 2 } else { 4 };
-                VALIDATORS.iter().take(count).for_each(|who| self.verdict(who, act.how % 7 == 0, pick));
+                let count = if act.how.is_multiple_of(5) { 2 } else { 4 };
+                VALIDATORS.iter().take(count).for_each(|who| self.verdict(who, act.how.is_multiple_of(7), pick));
             }
             20 => {
                 if let Some((job, lot)) = one(&self.lots(|lot| lot.phase == LotPhase::Agreed), pick) {
@@ -279,7 +279,7 @@ impl World {
     /// Replicas of a lot in a phase, the first of them silent in one case of eight.
     fn speakers(&self, id: JobId, lot: &LotView, phase: ReplicaPhase, act: &Act) -> Vec<String> {
         let here = self.replicas(phase).into_iter().filter(|r| (r.0, r.1.index) == (id, lot.index));
-        here.map(|r| r.2).skip(usize::from(act.who % 8 == 0)).collect()
+        here.map(|r| r.2).skip(usize::from(act.who.is_multiple_of(8))).collect()
     }
 
     fn submit(&mut self, act: &Act) {
@@ -320,8 +320,11 @@ impl World {
         for job in query::jobs(&self.net.state, None, usize::MAX) {
             assert!(job.outcome.is_some(), "{} is open at height {}", job.id, self.net.height);
             let view = self.net.job(job.id);
+            // The bound of docs/protocol/jobs.md, and what four lots a block can delay.
+            let bound = u64::from(view.spec.lifetime + 12 + view.spec.challenge_window + 12 + 2 * 36) + 40;
             let result = query::result(&self.net.state, job.id).expect("a closed job has a result");
             assert_eq!((result.paid, result.refunded), (view.paid, view.refunded));
+            assert!(result.closed_at <= result.submitted_at + bound, "closed at {}", result.closed_at);
         }
         assert_eq!(self.net.books().escrow, 0, "no escrow and no bond is left");
         assert!(PROVIDERS_NAMED.into_iter().all(|who| self.net.provider(who).locked == 0));
