@@ -16,7 +16,8 @@ use crate::{
     step::{BlockContext, Env, Step, Tip, read},
 };
 
-/// The block a call pretends to be in.
+/// The block on whose state a call is tried, as if it were in the next one: what becomes possible there
+/// is not refused as too early.
 pub type CallContext = BlockContext;
 
 /// Why a call gave no answer.
@@ -67,16 +68,10 @@ impl From<BrokenInvariant> for CallError {
     }
 }
 
-/// The context of a call on the latest block: as if it were in the next one, so that a call which
-/// becomes possible there is not refused as too early.
+/// The context of the latest block.
 pub fn latest(view: &dyn StateRead) -> Option<CallContext> {
     let tip: Tip = read(view, &keys::tip()).ok()??;
-    Some(CallContext {
-        height: tip.height.saturating_add(1),
-        timestamp_ms: tip.timestamp_ms,
-        proposer: tip.proposer,
-        beacon: tip.beacon,
-    })
+    Some(CallContext { height: tip.height, timestamp_ms: tip.timestamp_ms, proposer: tip.proposer, beacon: tip.beacon })
 }
 
 /// Answers a call without changing anything: view functions, and what any other call would return.
@@ -113,7 +108,7 @@ fn run(
 ) -> Result<(Bytes, u64), CallError> {
     let input = Bytes::copy_from_slice(input);
     let call = Call::decode(&to, &input).map_err(CallError::Undecodable)?;
-    let env = Env::load(view, ctx.clone())?;
+    let env = Env::load(view, CallContext { height: ctx.height.saturating_add(1), ..ctx.clone() })?;
     let mut step = Step::new(view, &env);
     let nonce = Account::load(view, &from)?.nonce;
     let output = execute::execute(&mut step, from, nonce, to, value, &call)?;

@@ -232,3 +232,17 @@ fn a_call_answers_what_a_transaction_would_return_and_says_why_it_would_fail() {
     let height = call(&net.state, &ctx, CHAIN, addr("p1"), 0, &IChain::heightCall {}.abi_encode()).expect("a view");
     assert_eq!(IChain::heightCall::abi_decode_returns(&height).expect("a number"), net.height);
 }
+
+#[test]
+fn a_call_is_tried_as_of_the_next_block() {
+    let mut net = Net::new();
+    net.register_all(&["p1"]);
+    let id = net.assigned(spec(1, 1, 1));
+    net.deliver_keys(id);
+    net.commit(id, 0, "p1", &[truth(0)]);
+    let ctx = latest(&net.state).expect("a tip");
+    assert_eq!(ctx.height, net.height);
+    let reveal = net.reveal_call(id, 0, "p1", &[truth(0)]);
+    let tried = estimate_gas(&net.state, &ctx, JOBS, addr("p1"), 0, &reveal.abi_encode());
+    assert!(tried.is_ok(), "{tried:?}: openings count from the next block on");
+}
