@@ -10,5 +10,7 @@ mod components;
 mod guests;
 #[path = "sandbox/host.rs"]
 mod host;
+#[path = "sandbox/host_calls.rs"]
+mod host_calls;
 #[path = "sandbox/refused.rs"]
 mod refused;
