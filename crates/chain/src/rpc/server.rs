@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use jsonrpsee::{
@@ -35,6 +36,8 @@ pub struct RpcConfig {
     pub max_subscriptions: u32,
     /// Messages that wait on a connection, the only ones a slow reader makes the server hold.
     pub message_backlog: u32,
+    /// How long a message may wait for a place there before its subscriber is dropped.
+    pub patience: Duration,
     /// Bounds of a log query.
     pub logs: LogLimits,
 }
@@ -50,6 +53,7 @@ impl RpcConfig {
             max_connections: 256,
             max_subscriptions: 32,
             message_backlog: 16,
+            patience: Duration::from_secs(10),
             logs: LogLimits::default(),
         }
     }

@@ -23,9 +23,6 @@ use super::{
     shape,
 };
 
-/// How long a message may wait for a place on a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// What a subscriber wants.
 #[derive(Debug, Clone)]
 enum Topic {
@@ -117,7 +114,7 @@ async fn run(
         match block {
             Ok(block) => {
                 for text in messages(&topic, &block, &ctx.rendered).map_err(|e| internal(e.to_string()))? {
-                    send(&sink, &text).await?;
+                    send(&sink, &text, ctx.config.patience).await?;
                 }
             }
             Err(RecvError::Lagged(missed)) => {
@@ -136,9 +133,9 @@ fn messages(topic: &Topic, block: &SharedBlock, rendered: &Rendered) -> serde_js
     }
 }
 
-async fn send(sink: &SubscriptionSink, text: &RawValue) -> SubscriptionResult {
+async fn send(sink: &SubscriptionSink, text: &RawValue, patience: Duration) -> SubscriptionResult {
     let message = SubscriptionMessage::new(sink.method_name(), sink.subscription_id(), &text)?;
-    match sink.send_timeout(message, PATIENCE).await {
+    match sink.send_timeout(message, patience).await {
         Ok(()) => Ok(()),
         Err(jsonrpsee::SendTimeoutError::Closed(_)) => Ok(()),
         Err(jsonrpsee::SendTimeoutError::Timeout(_)) => Err("too slow: messages are not read".into()),
