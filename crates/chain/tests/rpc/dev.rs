@@ -27,14 +27,14 @@ use futures::{FutureExt, future::BoxFuture};
 use parking_lot::RwLock;
 use tokio::sync::broadcast;
 
-pub const CHAIN_ID: u64 = 5_577;
+pub(crate) const CHAIN_ID: u64 = 5_577;
 
 /// The key of a funded test account.
-pub fn key(number: u8) -> PrivateKeySigner {
+pub(crate) fn key(number: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::left_padding_from(&[1, number])).expect("a valid scalar")
 }
 
-pub fn genesis() -> Genesis {
+pub(crate) fn genesis() -> Genesis {
     let funded = |number| GenesisAccount { address: key(number).address(), balance: 1_000_000 * GRAINS_PER_KRT };
     Genesis {
         chain_id: CHAIN_ID,
@@ -53,13 +53,13 @@ pub fn genesis() -> Genesis {
 }
 
 /// A signed EIP-1559 transaction.
-pub fn sign(key: &PrivateKeySigner, tx: TxEip1559) -> Bytes {
+pub(crate) fn sign(key: &PrivateKeySigner, tx: TxEip1559) -> Bytes {
     let signature = key.sign_hash_sync(&tx.signature_hash()).expect("signs");
     TxEnvelope::Eip1559(tx.into_signed(signature)).encoded_2718().into()
 }
 
 /// A transfer of 5 grains.
-pub fn transfer(to: Address, nonce: u64) -> TxEip1559 {
+pub(crate) fn transfer(to: Address, nonce: u64) -> TxEip1559 {
     TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -78,7 +78,7 @@ struct Chain {
 }
 
 /// The node's side.
-pub struct DevNode {
+pub(crate) struct DevNode {
     genesis: Arc<Genesis>,
     pool: Arc<Mempool>,
     admission: Admission,
@@ -87,7 +87,7 @@ pub struct DevNode {
 }
 
 impl DevNode {
-    pub fn new(limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
         let genesis = genesis();
         let mut state = MemState::default();
         state.apply(&genesis_state(&genesis).expect("a good genesis"));
@@ -125,7 +125,7 @@ impl DevNode {
     }
 
     /// Makes one block of what waits.
-    pub fn produce(&self) -> SharedBlock {
+    pub(crate) fn produce(&self) -> SharedBlock {
         let (parent, state) = {
             let chain = self.chain.read();
             (Arc::clone(chain.blocks.last().expect("genesis")), Arc::clone(&chain.state))
@@ -176,7 +176,7 @@ impl DevNode {
         block
     }
 
-    pub fn tip(&self) -> SharedBlock {
+    pub(crate) fn tip(&self) -> SharedBlock {
         self.head().block
     }
 }
@@ -233,20 +233,20 @@ impl Backend for DevNode {
 }
 
 /// A node with its RPC server on a free port.
-pub struct Dev {
-    pub node: Arc<DevNode>,
-    pub history: Arc<History>,
-    pub server: Option<RpcServer>,
-    pub address: SocketAddr,
+pub(crate) struct Dev {
+    pub(crate) node: Arc<DevNode>,
+    pub(crate) history: Arc<History>,
+    pub(crate) server: Option<RpcServer>,
+    pub(crate) address: SocketAddr,
     _dir: tempfile::TempDir,
 }
 
 impl Dev {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}, Limits::default()).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut RpcConfig), limits: Limits) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut RpcConfig), limits: Limits) -> Self {
         let node = DevNode::new(limits);
         let dir = tempfile::tempdir().expect("temporary folder");
         let index = Index::open(&dir.path().join("index.redb"), node.genesis.hash(), IndexOptions::default());
@@ -268,16 +268,16 @@ impl Dev {
         dev
     }
 
-    pub fn http(&self) -> String {
+    pub(crate) fn http(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub fn ws(&self) -> String {
+    pub(crate) fn ws(&self) -> String {
         format!("ws://{}", self.address)
     }
 
     /// Makes a block and waits until the RPC knows it.
-    pub async fn block(&self) -> SharedBlock {
+    pub(crate) async fn block(&self) -> SharedBlock {
         let block = self.node.produce();
         self.filed(block.height).await;
         block
