@@ -11,7 +11,7 @@ use quant::{
 
 use crate::{
     job::{MOST_PATHS, MOST_STEPS},
-    kernel::{decode_output, normals},
+    kernel::{DRAWS, decode_output, normals},
 };
 
 pub(crate) const MAGIC: [u8; 4] = *b"AEU1";
@@ -137,18 +137,18 @@ impl Task {
         let mut first = self.first;
         while first < self.last {
             let mut x = [0.0; LANES];
-            for n in 0..e.steps / 2 {
-                let [one, two] = normals(e.seed, first, n);
-                for i in 0..LANES {
-                    x[i] += drift + deviation * one[i];
-                    x[i] += drift + deviation * two[i];
+            let mut left = e.steps as usize;
+            let mut draw = 0;
+            while left > 0 {
+                let now = left.min(2 * DRAWS);
+                let lots = normals(e.seed, first, draw, now.div_ceil(2));
+                for z in &lots[..now] {
+                    for i in 0..LANES {
+                        x[i] += drift + deviation * z[i];
+                    }
                 }
-            }
-            if e.steps % 2 == 1 {
-                let [one, _] = normals(e.seed, first, e.steps / 2);
-                for i in 0..LANES {
-                    x[i] += drift + deviation * one[i];
-                }
+                draw += DRAWS as u32;
+                left -= now;
             }
             let mut worth = [0.0; LANES];
             for i in 0..LANES {

@@ -78,11 +78,24 @@ pub(crate) fn uniforms(seed: u64, first: u64, draw: u32) -> [Lanes; 2] {
     [one, two]
 }
 
-/// Two lots of standard normals for eight paths from `first` on.
+/// Draws that are made at a time; each gives two normals a path.
+pub(crate) const DRAWS: usize = 4;
+
+/// Standard normals for eight paths from `first` on, of `DRAWS` draws from `draw` on, two of each.
 #[inline(always)]
-pub(crate) fn normals(seed: u64, first: u64, draw: u32) -> [Lanes; 2] {
-    let [one, two] = uniforms(seed, first, draw);
-    [quantiles(&one), quantiles(&two)]
+pub(crate) fn normals(seed: u64, first: u64, draw: u32, draws: usize) -> [Lanes; 2 * DRAWS] {
+    let mut all = [0.0; 2 * DRAWS * LANES];
+    for (n, pair) in all.chunks_exact_mut(2 * LANES).take(draws).enumerate() {
+        let [one, two] = uniforms(seed, first, draw.wrapping_add(n as u32));
+        pair[..LANES].copy_from_slice(&one);
+        pair[LANES..].copy_from_slice(&two);
+    }
+    quantiles(&mut all[..2 * LANES * draws.min(DRAWS)]);
+    let mut out = [[0.0; LANES]; 2 * DRAWS];
+    for (lanes, values) in out.iter_mut().zip(all.chunks_exact(LANES)) {
+        lanes.copy_from_slice(values);
+    }
+    out
 }
 
 /// What eight paths have come to.
@@ -116,24 +129,23 @@ impl Task {
     fn walk(&self, first: u64, paths: &mut Paths) {
         let factor = self.factor(first);
         let (mut x, mut sum) = ([0.0; LANES], [0.0; LANES]);
-        let mut pair = [[0.0; LANES]; 2];
         let mut variance = 0.0;
-        for (n, deviation) in self.steps.iter().enumerate() {
-            if n % 2 == 0 {
-                pair = normals(self.seed, first, (n / 2) as u32);
+        let groups = self.steps.chunks(2 * DRAWS).zip(paths.at.chunks_mut(2 * DRAWS));
+        for (group, (deviations, ends)) in groups.enumerate() {
+            let lots = normals(self.seed, first, (group * DRAWS) as u32, deviations.len().div_ceil(2));
+            for ((deviation, end), z) in deviations.iter().zip(ends).zip(&lots) {
+                variance += deviation * deviation;
+                for i in 0..LANES {
+                    let wide = deviation * factor[i];
+                    x[i] += wide * z[i] - 0.5 * wide * wide;
+                    sum[i] += deviation * z[i];
+                }
+                *end = x;
             }
-            let z = &pair[n % 2];
-            variance += deviation * deviation;
-            for i in 0..LANES {
-                let wide = deviation * factor[i];
-                x[i] += wide * z[i] - 0.5 * wide * wide;
-                sum[i] += deviation * z[i];
-            }
-            paths.at[n] = x;
         }
         let along = if variance > 0.0 { self.correlation / variance.sqrt() } else { 0.0 };
         let across = (1.0 - self.correlation * self.correlation).max(0.0).sqrt();
-        let [own, _] = normals(self.seed, first, VOL_DRAW);
+        let [own, ..] = normals(self.seed, first, VOL_DRAW, 1);
         for i in 0..LANES {
             paths.shock[i] = (along * sum[i] + across * own[i]) * factor[i];
         }
