@@ -40,7 +40,8 @@ pub fn fields(line: &str) -> Vec<&str> {
 #[must_use]
 pub fn number(value: Option<f64>) -> String {
     match value {
-        Some(v) if v.is_finite() => format!("{v}"),
+        // Zero has no sign here.
+        Some(v) if v.is_finite() => format!("{}", v + 0.0),
         _ => String::new(),
     }
 }

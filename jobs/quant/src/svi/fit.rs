@@ -39,6 +39,8 @@ struct Problem {
     scale: f64,
     low: f64,
     high: f64,
+    /// The sign that rho may have: that of the quoted skew.
+    tilt: f64,
 }
 
 /// Fits a slice. `None` with fewer than five points, or where they make no sense.
@@ -62,6 +64,7 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
         scale: nearest.vol * years.sqrt(),
         low: least - margin,
         high: most + margin,
+        tilt: 0.0,
     };
     let base = |p: &Point| {
         let slope = 2.0 * p.vol * years * p.error;
@@ -70,6 +73,7 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
     for (weight, p) in problem.weight.iter_mut().zip(points) {
         *weight = base(p);
     }
+    problem.tilt = problem.skew();
     let mut svi = problem.search(None)?;
     for _ in 0..3 {
         for (weight, p) in problem.weight.iter_mut().zip(points) {
@@ -85,6 +89,18 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
 }
 
 impl Problem {
+    /// The sign of the weighted regression of total variance on k.
+    fn skew(&self) -> f64 {
+        let (mut s, mut sx, mut sy, mut sxy) = (0.0, 0.0, 0.0, 0.0);
+        for ((k, variance), weight) in self.k.iter().zip(&self.variance).zip(&self.weight) {
+            s += weight;
+            sx += weight * k;
+            sy += weight * variance;
+            sxy += weight * k * variance;
+        }
+        if s * sxy - sx * sy > 0.0 { 1.0 } else { -1.0 }
+    }
+
     fn loss(&self, svi: &Svi) -> f64 {
         let mut sum = 0.0;
         for ((k, variance), weight) in self.k.iter().zip(&self.variance).zip(&self.weight) {
@@ -155,7 +171,7 @@ impl Problem {
         let decode = |x: &[f64; 5]| Svi {
             a: x[0] * variance,
             b: libm::exp(x[1]),
-            rho: x[2] / (1.0 + x[2] * x[2]).sqrt(),
+            rho: self.tilt * x[2].abs() / (1.0 + x[2] * x[2]).sqrt(),
             m: x[3] * self.scale,
             sigma: libm::exp(x[4]) * self.scale,
         };
@@ -192,17 +208,18 @@ impl Problem {
                 right[i] += weight * row[i] * variance;
             }
         }
-        let [a, d, c] = constrained(&normal, &right, 2.0 * sigma)?;
+        let [a, d, c] = constrained(&normal, &right, 2.0 * sigma, self.tilt)?;
         let rho = if c > 0.0 { (d / c).clamp(-1.0, 1.0) } else { 0.0 };
         Some(Svi { a, b: c / sigma, rho, m, sigma })
     }
 }
 
-/// Least squares of (a, d, c) under |d| <= c and c + |d| <= `cap`, by trying every active set.
-fn constrained(normal: &[[f64; 3]; 3], right: &[f64; 3], cap: f64) -> Option<[f64; 3]> {
+/// Least squares of (a, d, c) under 0 <= d t <= c and c + |d| <= `cap`, t = `tilt` being the sign that d
+/// may have, by trying every active set.
+fn constrained(normal: &[[f64; 3]; 3], right: &[f64; 3], cap: f64, tilt: f64) -> Option<[f64; 3]> {
     // Faces as p d + q c = s; feasible is p d + q c <= s. A hair inside keeps |rho| below one.
-    const R: f64 = 0.9999;
-    let faces = [(1.0, -R, 0.0), (-1.0, -R, 0.0), (1.0, 1.0, cap), (-1.0, 1.0, cap)];
+    const R: f64 = 0.995;
+    let faces = [(-tilt, 0.0, 0.0), (tilt, -R, 0.0), (tilt, 1.0, cap)];
     let feasible = |x: &[f64; 3]| faces.iter().all(|(p, q, s)| p * x[1] + q * x[2] <= s + 1e-12 * cap);
     if let Some(x) = solve(*normal, *right)
         && feasible(&x)
@@ -245,7 +262,7 @@ fn constrained(normal: &[[f64; 3]; 3], right: &[f64; 3], cap: f64) -> Option<[f6
     }
     // At a corner: only a is free.
     let high = cap / (1.0 + R);
-    for (d, c) in [(0.0, 0.0), (0.0, cap), (R * high, high), (-R * high, high)] {
+    for (d, c) in [(0.0, 0.0), (0.0, cap), (tilt * R * high, high)] {
         keep([(right[0] - normal[0][1] * d - normal[0][2] * c) / normal[0][0], d, c]);
     }
     best.map(|(x, _)| x)
