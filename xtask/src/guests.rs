@@ -110,13 +110,13 @@ fn compile(root: &Path, home: &Path, target: &Path) -> Result<Vec<Built>> {
     for abi in [Abi::Component, Abi::Wasi] {
         let triple = if abi == Abi::Component { "wasm32-unknown-unknown" } else { "wasm32-wasip1" };
         let target = target.to_str().context("the target folder's name is not UTF-8")?;
-        let mut args = vec!["build", "--release", "--locked", "--target", triple, "--target-dir", target];
+        let mut args = vec!["build", "--profile", "guest", "--locked", "--target", triple, "--target-dir", target];
         for (package, _, _, _) in GUESTS.iter().filter(|guest| guest.3 == abi) {
             args.extend(["--package", package]);
         }
         cargo(root, home, &args, &manifest, Some(&flags(root, home)?))?;
         for (_, file, name, _) in GUESTS.iter().filter(|guest| guest.3 == abi) {
-            let path = Path::new(target).join(triple).join("release").join(file);
+            let path = Path::new(target).join(triple).join("guest").join(file);
             let module = fs::read(&path).with_context(|| format!("{} is missing", path.display()))?;
             let bytes = if abi == Abi::Component { componentise(&module)? } else { module };
             built.push(((*name).to_owned(), bytes));

@@ -258,3 +258,90 @@ fn settled(holding: &Holding, state: &State, total: &mut Lanes) {
         total[i] += holding.amount * if worth > 0.0 { worth } else { 0.0 };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quant::{
+        black::{Kind, black76},
+        svi::Svi,
+    };
+
+    use super::{LANES, Paths, State};
+    use crate::job::{Holding, Smile, Task};
+
+    fn task(half_freedom: u32) -> Task {
+        let svi = Svi { a: 0.001, b: 0.04, rho: -0.5, m: 0.02, sigma: 0.1 };
+        let smile = Smile { forward: 7_000.0, discount: 0.99, shrink: 0.75, eta: 0.2, settles: u32::MAX, svi };
+        let front = Smile { forward: 6_950.0, discount: 1.0, shrink: 0.0, eta: 0.3, settles: 1, svi };
+        let holding = |smile: u32, is_put, strike: f64, amount| {
+            let forward = if smile == 0 { 7_000.0 } else { 6_950.0_f64 };
+            Holding { smile, is_put, strike, k: libm::log(strike / forward), amount }
+        };
+        Task {
+            first: 5,
+            last: 5 + 3 * LANES as u64 + 2,
+            seed: 11,
+            half_freedom,
+            correlation: -0.75,
+            value: 1_234.5,
+            steps: vec![0.01, 0.012, 0.009],
+            smiles: vec![smile, front],
+            holdings: vec![
+                holding(0, false, 7_100.0, 3.0),
+                holding(0, true, 6_500.0, -2.0),
+                holding(0, true, 9_000.0, 1.0),
+                holding(1, true, 7_000.0, 4.0),
+            ],
+        }
+    }
+
+    #[test]
+    fn each_path_is_worth_what_the_plain_formula_says() {
+        for half_freedom in [0, 3, 4] {
+            let task = task(half_freedom);
+            let profits = task.profits();
+            assert_eq!(profits.len(), 26);
+            for (n, profit) in profits.iter().enumerate() {
+                // The lane of a path does not matter: walk it in the first.
+                let mut paths = Paths { at: vec![[0.0; LANES]; 3], shock: [0.0; LANES] };
+                task.walk(task.first + n as u64, &mut paths);
+                let mut value = 0.0;
+                for h in &task.holdings {
+                    let smile = &task.smiles[h.smile as usize];
+                    let kind = if h.is_put { Kind::Put } else { Kind::Call };
+                    let x = paths.at[if h.smile == 1 { 1 } else { 2 }][0];
+                    let forward = smile.forward * libm::exp(x);
+                    let move_of_vol = libm::exp(smile.eta * paths.shock[0] - 0.5 * smile.eta * smile.eta);
+                    let w = smile.svi.total_variance(libm::log(h.strike / forward)) * smile.shrink;
+                    value += h.amount * black76(kind, forward, h.strike, w.sqrt() * move_of_vol, 1.0, smile.discount);
+                }
+                assert!((value - task.value - profit).abs() < 1e-8, "{n}: {value} {profit}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_paths_factor_keeps_the_variance_of_the_index() {
+        let task = task(3);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for block in 0..20_000_u64 {
+            for f in task.factor(block * LANES as u64) {
+                sum += f * f;
+                squares += f * f * f * f;
+            }
+        }
+        let n = 20_000.0 * LANES as f64;
+        // E[4 / chi2_6] = 1, and its square has a finite mean.
+        let error = ((squares / n - (sum / n) * (sum / n)) / n).sqrt();
+        assert!((sum / n - 1.0).abs() < 4.0 * error && error < 0.01, "{} {error}", sum / n);
+    }
+
+    #[test]
+    fn a_smile_that_settles_early_takes_the_index_of_its_step() {
+        let task = task(0);
+        let mut paths = Paths { at: vec![[0.0; LANES]; 3], shock: [0.0; LANES] };
+        task.walk(0, &mut paths);
+        assert_eq!(State::new(&task.smiles[1], &paths).x, paths.at[1]);
+        assert_eq!(State::new(&task.smiles[0], &paths).x, paths.at[2]);
+    }
+}

@@ -56,6 +56,9 @@ const LENT: usize = 40;
 const LEAST_ERROR: f64 = 0.025;
 /// Where Huber's loss turns linear, in units of the residuals' own robust scale.
 const HUBER: f64 = 1.5;
+/// Middles of neighbouring strikes err together, so that the error of a line through many of them is this
+/// many times what independent errors would give.
+const TOGETHER: f64 = 3.0;
 /// What is believed of a rate before any quote is seen: mean and standard deviation.
 const BELIEF: (f64, f64) = (0.04, 0.03);
 /// How far zero rates stray per unit of ln(T + a tenth of a year).
@@ -117,7 +120,8 @@ fn line(points: &[Pair], prior: (f64, f64)) -> Option<Line> {
     // Around the strike where call and put are worth the same, the forward roughly, so that errors of
     // slope and level hardly mix.
     let centre = points.iter().min_by(|a, b| a.difference.abs().total_cmp(&b.difference.abs()))?.strike;
-    let precision = 1.0 / (prior.1 * prior.1);
+    // The prior's precision, in the units in which the pairs' errors are taken at face value.
+    let precision = TOGETHER * TOGETHER / (prior.1 * prior.1);
     let mut huber = vec![1.0; points.len()];
     let mut scale = 1.0_f64;
     let mut result = None;
@@ -165,8 +169,7 @@ fn own_rate(points: &[Pair], years: f64) -> Option<Rate> {
         return None;
     }
     let found = line(points, discount_prior(Rate { mean: BELIEF.0, error: 10.0 * BELIEF.1 }, years))?;
-    // Neighbouring strikes err together: twice the nominal error.
-    let error = 2.0 * found.error / (found.discount * years);
+    let error = TOGETHER * found.error / (found.discount * years);
     error.is_finite().then(|| Rate { mean: -libm::log(found.discount) / years, error: error.max(2e-4) })
 }
 
