@@ -76,12 +76,20 @@ pub struct TxReceipt {
 pub struct JobProof {
     /// Height of the proven state.
     pub height: u64,
-    /// Encoded header of that block.
-    pub header: Bytes,
-    /// Finality certificate over it.
-    pub certificate: Bytes,
-    /// Proof of the job's result under the header's state root.
+    /// Digest of that block.
+    pub hash: B256,
+    /// State root after it.
+    pub state_root: B256,
+    /// Where the result lies in the state.
+    pub key: Bytes,
+    /// The result as the state holds it.
+    pub value: Option<Bytes>,
+    /// Encoded proof of key and value under the state root.
     pub proof: Bytes,
+    /// Encoded header of the block.
+    pub header: Bytes,
+    /// Encoded finality certificate over it.
+    pub certificate: Bytes,
 }
 
 /// Finalized blocks in order; ends when the source is lost for good.

@@ -76,8 +76,9 @@ pub struct LightError(pub String);
 pub trait LightVerifier: Send + Sync {
     /// Checks that the validators of `genesis` finalized `header`.
     fn verify_header(&self, genesis: &Genesis, header: &[u8], certificate: &[u8]) -> Result<ProvenHeader, LightError>;
-    /// Checks a proof of the result of `job` under a state root.
-    fn verify_job(&self, state_root: &B256, job: &JobId, proof: &[u8]) -> Result<ProvenJob, LightError>;
+    /// Checks a proof of the result of `job` under a state root, which comes from a verified header:
+    /// key, value and proof alone are to be read from `proof`.
+    fn verify_job(&self, state_root: &B256, job: &JobId, proof: &JobProof) -> Result<ProvenJob, LightError>;
 }
 
 /// What a job's result commits to its specification by.
@@ -153,9 +154,9 @@ pub enum ReceiptError {
     /// The header's state does not hold this result.
     #[error("state proof: {0}")]
     StateProof(#[source] LightError),
-    /// The header proven is not at the height the receipt says.
-    #[error("the certificate is for height {proven}, not {claimed}")]
-    Height {
+    /// The header proven is not the one the receipt says.
+    #[error("the certificate is for another block (height {proven}) than the receipt says ({claimed})")]
+    Header {
         /// By the header.
         proven: u64,
         /// By the receipt.
@@ -295,10 +296,10 @@ pub fn verify(genesis: &Genesis, receipt: &Receipt, light: &dyn LightVerifier) -
     }
     let proof = &receipt.proof;
     let header = light.verify_header(genesis, &proof.header, &proof.certificate).map_err(ReceiptError::Certificate)?;
-    if header.height != proof.height {
-        return Err(ReceiptError::Height { proven: header.height, claimed: proof.height });
+    if header.height != proof.height || header.hash != proof.hash || header.state_root != proof.state_root {
+        return Err(ReceiptError::Header { proven: header.height, claimed: proof.height });
     }
-    let result = light.verify_job(&header.state_root, &receipt.job, &proof.proof).map_err(ReceiptError::StateProof)?;
+    let result = light.verify_job(&header.state_root, &receipt.job, proof).map_err(ReceiptError::StateProof)?;
     let spec = receipt.spec()?;
     if spec_hash(&spec) != result.spec_hash {
         return Err(ReceiptError::Spec);

@@ -277,6 +277,11 @@ impl TxSender {
                     }
                     *next = Some(account.pending_nonce);
                 }
+                // The node has no room just now; the base fee rose since it was asked for.
+                Err(ChainError::Rejected { name, .. }) if is_passing(&name) && tries < 40 => {
+                    tries += 1;
+                    inner.host.sleep(inner.config.poll * 4).await;
+                }
                 Err(error) => {
                     *next = None;
                     return Err(error.into());
@@ -387,6 +392,10 @@ fn finished(found: TxReceipt) -> Result<TxReceipt, TxError> {
 
 fn is_nonce_error(name: &str) -> bool {
     name.contains("Nonce")
+}
+
+fn is_passing(name: &str) -> bool {
+    name == "Overloaded" || name.ends_with("Full") || name == "FeeTooLow" || name == "FeeBelowBase"
 }
 
 fn is_known(name: &str) -> bool {

@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use assay_types::{
     FinalizedBlock, Genesis, JobId, Params, TxFailure,
     view::{JobSummary, JobView, ProviderView, WorkItem},
@@ -160,7 +160,10 @@ impl Chain for RpcChain {
     }
 
     async fn send_raw(&self, raw: Bytes) -> Result<B256, ChainError> {
-        self.ask("eth_sendRawTransaction", rpc_params![raw]).await
+        match self.ask("eth_sendRawTransaction", rpc_params![&raw]).await {
+            Err(ChainError::Rejected { name, .. }) if name == "AlreadyKnown" => Ok(keccak256(&raw)),
+            answer => answer,
+        }
     }
 
     async fn receipt(&self, hash: B256) -> Result<Option<TxReceipt>, ChainError> {

@@ -1,0 +1,8 @@
+//! Whole jobs with real agents over the real ledger, with blobs, blocks and guests in memory.
+
+mod adversaries;
+mod blobs;
+mod chain;
+mod honest;
+mod net;
+mod restarts;
