@@ -7,6 +7,9 @@
 //! given up has its nonce taken by an empty transfer to oneself, so that later ones don't wait behind
 //! a gap.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use alloy_consensus::TxEip1559;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! leaves    job 32 | task 4 | duty 1                               -> output 32 | fuel 8
-//! openings  job 32 | lot 4 | attempt 4 | duty 1 | round 8          -> salt 32 | leaves 40 each
+//! openings  job 32 | lot 4 | duty 1 | round 8                      -> salt 32 | leaves 40 each
 //! ```
 
 use std::{
@@ -222,25 +222,16 @@ fn leaf_row(key: &[u8], value: &[u8]) -> Option<JournaledLeaf> {
 }
 
 fn slot_key(slot: &Slot) -> Vec<u8> {
-    [
-        slot.job.as_slice(),
-        &slot.lot.to_be_bytes(),
-        &slot.attempt.to_be_bytes(),
-        &[duty_byte(slot.duty)],
-        &slot.round.to_be_bytes(),
-    ]
-    .concat()
+    [slot.job.as_slice(), &slot.lot.to_be_bytes(), &[duty_byte(slot.duty)], &slot.round.to_be_bytes()].concat()
 }
 
 fn slot_of(key: &[u8]) -> Option<Slot> {
     let (job, rest) = key.split_first_chunk::<32>()?;
     let (lot, rest) = rest.split_first_chunk::<4>()?;
-    let (attempt, rest) = rest.split_first_chunk::<4>()?;
     let (duty, round) = rest.split_first_chunk::<1>()?;
     Some(Slot {
         job: JobId::from(*job),
         lot: u32::from_be_bytes(*lot),
-        attempt: u32::from_be_bytes(*attempt),
         duty: duty_of(duty[0])?,
         round: u64::from_be_bytes(round.try_into().ok()?),
     })
@@ -270,7 +261,7 @@ mod tests {
     }
 
     fn slot(job: u8) -> Slot {
-        Slot { job: JobId::repeat_byte(job), lot: 2, attempt: 1, duty: Duty::Verdict, round: u64::MAX }
+        Slot { job: JobId::repeat_byte(job), lot: 2, duty: Duty::Verdict, round: u64::MAX }
     }
 
     #[test]

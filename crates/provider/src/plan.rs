@@ -27,6 +27,8 @@
 
 mod adjudicate;
 mod replica;
+#[cfg(test)]
+mod tests;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,16 +66,14 @@ pub enum Action {
     Evict(JobId),
 }
 
-/// One piece of work: whose, and which time round. A lot handed out anew is a new slot with a new
-/// salt; its leaves stay good.
+/// One piece of work. A lot handed out anew is the same slot: a replica that committed may stay while
+/// others are replaced, so what it committed to must stay too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
     /// The job.
     pub job: JobId,
     /// The lot.
     pub lot: u32,
-    /// How often it was handed out before.
-    pub attempt: u32,
     /// As what.
     pub duty: Duty,
     /// Names the disputed tasks of a verdict, since a lot can be disputed twice; 0 for a replica.
@@ -258,7 +258,7 @@ impl Situation<'_> {
 impl Slot {
     /// The slot of `item` for `duty`.
     pub fn of(item: &WorkItem, duty: Duty) -> Self {
-        let mut slot = Self { job: item.job, lot: item.lot.index, attempt: item.lot.attempts, duty, round: 0 };
+        let mut slot = Self { job: item.job, lot: item.lot.index, duty, round: 0 };
         if duty == Duty::Verdict {
             let tasks: Vec<u8> = slot.tasks(&item.lot).into_iter().flat_map(u32::to_be_bytes).collect();
             let [a, b, c, d, e, f, g, h, ..] = keccak256(tasks).0;

@@ -125,3 +125,136 @@ fn defend(lot: &LotView, memory: &Memory, policy: Policy, height: u64, wanted: &
         wanted.insert(Action::DemandDelivery(*task));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_types::{
+        JobCause, JobId,
+        view::{DisputeView, JobSpecView, LeafView, ReplicaView},
+    };
+
+    use super::*;
+
+    const P: Address = Address::repeat_byte(1);
+    const LEAF: LeafView = LeafView { output: B256::repeat_byte(5), fuel: 1 };
+
+    fn job(phase: LotPhase, replica: ReplicaPhase) -> JobView {
+        let replicas = vec![ReplicaView {
+            provider: P,
+            phase: replica,
+            price_per_gigafuel: 1,
+            locked: 1,
+            due: 50,
+            commitment: None,
+            leaves: Vec::new(),
+        }];
+        let agreed = matches!(phase, LotPhase::Agreed | LotPhase::Settled);
+        let lot = LotView {
+            index: 0,
+            first_task: 0,
+            tasks: 1,
+            phase,
+            cause: JobCause::None,
+            attempts: 0,
+            replicas,
+            leaves: if agreed { vec![LEAF] } else { Vec::new() },
+            settles_at: (phase == LotPhase::Agreed).then_some(20),
+            dispute: None,
+            delivery: None,
+        };
+        let spec = JobSpecView::from(&assay_types::JobSpec {
+            program: B256::ZERO,
+            programSealed: false,
+            abi: 0,
+            runtimeId: B256::ZERO,
+            inputs: vec![B256::ZERO],
+            fuelPerTask: 1,
+            memoryMib: 1,
+            outputBytes: 1,
+            tasksPerLot: 1,
+            replicas: 1,
+            maxPricePerGigafuel: 1,
+            commitWindow: 1,
+            challengeWindow: 1,
+            lifetime: 1,
+            keyHash: B256::ZERO,
+            source: Default::default(),
+        });
+        JobView {
+            id: JobId::ZERO,
+            renter: P,
+            spec,
+            submitted_at: 0,
+            ends_at: 100,
+            outcome: None,
+            cause: JobCause::None,
+            escrow: 0,
+            paid: 0,
+            refunded: 0,
+            compensated: 0,
+            fuel: 0,
+            result_root: None,
+            lots: vec![lot],
+        }
+    }
+
+    fn at(height: u64, job: &JobView, memory: &Memory) -> Vec<Action> {
+        plan(job, memory, &BTreeSet::new(), Policy::default(), height)
+    }
+
+    #[test]
+    fn each_phase_has_its_action() {
+        let fresh = Memory::default();
+        let pushed = Memory { pushed: [(0, P)].into(), ..Memory::default() };
+        let here = Memory { fetched: [(0, LEAF.output)].into(), ..Memory::default() };
+        let superseded = Memory { fetched: [(0, B256::ZERO)].into(), ..Memory::default() };
+        let fetch = Action::FetchOutput(0, LEAF.output);
+        use LotPhase::{Agreed, Revealing, Running, Settled};
+        use ReplicaPhase::{AwaitingKey, Committed, Revealed};
+        let table = [
+            (Running, AwaitingKey, &fresh, vec![Action::DeliverKey(P), Action::PushBlobs(0, P)]),
+            (Running, AwaitingKey, &pushed, vec![Action::DeliverKey(P)]),
+            (Running, ReplicaPhase::Running, &fresh, vec![Action::PushBlobs(0, P)]),
+            (Running, Committed, &fresh, vec![]),
+            (Revealing, Committed, &fresh, vec![]),
+            (Agreed, Revealed, &fresh, vec![fetch]),
+            (Agreed, Revealed, &here, vec![]),
+            (Settled, Revealed, &superseded, vec![fetch]),
+            (LotPhase::Refunded, Revealed, &fresh, vec![]),
+        ];
+        for (lot, replica, memory, expected) in table {
+            assert_eq!(at(10, &job(lot, replica), memory), expected, "{lot:?} {replica:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_disclosed_once_when_a_dispute_asks_for_it() {
+        let mut disputed = job(LotPhase::Disclosing, ReplicaPhase::Revealed);
+        let dispute = |key| DisputeView {
+            tasks: vec![0],
+            challenger: None,
+            key,
+            due: 50,
+            committed: Vec::new(),
+            revealed: Vec::new(),
+        };
+        disputed.lots[0].dispute = Some(dispute(None));
+        assert_eq!(at(10, &disputed, &Memory::default()), [Action::DiscloseKey]);
+        disputed.lots[0].dispute = Some(dispute(Some(B256::ZERO)));
+        assert_eq!(at(10, &disputed, &Memory::default()), []);
+    }
+
+    #[test]
+    fn a_withheld_output_is_demanded_in_time_once_and_a_doubted_one_challenged() {
+        let agreed = job(LotPhase::Agreed, ReplicaPhase::Revealed);
+        let mut memory = Memory { unfetchable: [(0, 10)].into(), ..Memory::default() };
+        let fetch = Action::FetchOutput(0, LEAF.output);
+        assert_eq!(at(13, &agreed, &memory), [fetch], "not at the first failure");
+        assert_eq!(at(14, &agreed, &memory), [Action::DemandDelivery(0), fetch]);
+        assert_eq!(at(20, &agreed, &memory), [fetch], "too late: it settles");
+        memory.demanded.insert((0, 0));
+        assert_eq!(at(14, &agreed, &memory), [fetch], "once an attempt");
+        memory.doubted.insert(0);
+        assert_eq!(at(14, &agreed, &memory), [Action::Challenge(0), fetch]);
+    }
+}

@@ -39,13 +39,12 @@ impl Agent {
         state.note_lacking(&work, height);
         // What the journal held at start counts from the first block seen.
         state.memory.held.values_mut().filter(|seen| **seen == 0).for_each(|seen| *seen = height);
-        let lots: BTreeSet<(JobId, u32, u32)> =
-            work.iter().map(|item| (item.job, item.lot.index, item.lot.attempts)).collect();
-        state.memory.slots.retain(|slot, _| lots.contains(&(slot.job, slot.lot, slot.attempt)));
+        let lots: BTreeSet<(JobId, u32)> = work.iter().map(|item| (item.job, item.lot.index)).collect();
+        state.memory.slots.retain(|slot, _| lots.contains(&(slot.job, slot.lot)));
         state.memory.retry_at.retain(|_, at| height < at.saturating_add(super::MAX_BACK_OFF));
         state.failures.retain(|action, _| state.memory.retry_at.contains_key(action));
         if let Some(expected) = &self.parts.expected {
-            let jobs: BTreeSet<JobId> = lots.iter().map(|(job, _, _)| *job).collect();
+            let jobs: BTreeSet<JobId> = lots.iter().map(|(job, _)| *job).collect();
             state.memory.held.keys().filter(|job| !jobs.contains(*job)).for_each(|job| expected.forget(&job.0));
         }
         state.work = work;

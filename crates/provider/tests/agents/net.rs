@@ -216,9 +216,9 @@ impl Net {
                 tasks_per_lot: 2,
                 replicas,
                 max_price_per_gigafuel: 2 * GRAINS_PER_KRT,
-                commit_window: 120,
+                commit_window: 250,
                 challenge_window: 30,
-                lifetime: 20_000,
+                lifetime: 5_000,
             },
         }
     }
