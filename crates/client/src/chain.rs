@@ -70,27 +70,9 @@ pub struct TxReceipt {
     pub receipt: Receipt,
 }
 
-/// Proof of one job's result for someone who trusts only the genesis file. The bytes are the
-/// chain's; [`crate::receipt::LightVerifier`] reads them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobProof {
-    /// Height of the proven state.
-    pub height: u64,
-    /// Digest of that block.
-    pub hash: B256,
-    /// State root after it.
-    pub state_root: B256,
-    /// Where the result lies in the state.
-    pub key: Bytes,
-    /// The result as the state holds it.
-    pub value: Option<Bytes>,
-    /// Encoded proof of key and value under the state root.
-    pub proof: Bytes,
-    /// Encoded header of the block.
-    pub header: Bytes,
-    /// Encoded finality certificate over it.
-    pub certificate: Bytes,
-}
+/// Proof of one job's result for someone who trusts only the genesis file. Header, certificate and
+/// proof are the chain's bytes; [`crate::receipt::LightVerifier`] reads them.
+pub use assay_types::node::StateProof as JobProof;
 
 /// Finalized blocks in order; ends when the source is lost for good.
 pub type BlockStream = BoxStream<'static, Arc<FinalizedBlock>>;

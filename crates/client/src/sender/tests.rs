@@ -52,7 +52,10 @@ impl Node {
         if state.frozen {
             return;
         }
-        while let Some(tx) = state.pool.get(&state.nonce).filter(|tx| tx.max_fee_per_gas() >= state.base_fee).cloned() {
+        while let Some(tx) = state.pool.get(&state.nonce).cloned() {
+            if tx.max_fee_per_gas() < state.base_fee {
+                return;
+            }
             state.pool.remove(&state.nonce);
             state.nonce += 1;
             let receipt = Receipt {
@@ -101,7 +104,7 @@ impl Chain for Node {
         if tx.nonce() < state.nonce {
             return Self::refuse("NonceTooLow");
         }
-        if let Some(before) = state.pool.get(&tx.nonce())
+        if let Some(before) = state.pool.get(&tx.nonce()).cloned()
             && before.tx_hash() != tx.tx_hash()
             && tx.max_fee_per_gas() < before.max_fee_per_gas() * 9 / 8
         {
