@@ -143,3 +143,14 @@ fn a_cache_directory_that_cannot_be_made_is_an_error_that_names_it() {
     let error = Engine::new(EngineConfig { cache_dir: Some(file), ..EngineConfig::default() }).unwrap_err();
     assert!(error.to_string().contains("occupied"), "{error}");
 }
+
+#[test]
+fn a_cache_that_can_be_neither_read_nor_written_costs_only_a_compilation() {
+    let dir = tempfile::tempdir().unwrap();
+    load_and_run(&engine_at(dir.path()));
+    let path = cached_file(dir.path());
+    fs::remove_file(&path).unwrap();
+    fs::create_dir_all(path.join("in the way")).unwrap();
+    assert_eq!(load_and_run(&engine_at(dir.path())), COMPILED);
+    assert_eq!(cached_file(dir.path()), path, "no temporary file is left behind");
+}
