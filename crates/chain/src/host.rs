@@ -18,7 +18,7 @@ use commonware_p2p::{
     AddressableManager as _,
     authenticated::lookup::{Config as NetworkConfig, Network},
 };
-use commonware_runtime::{Handle, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
@@ -35,6 +35,9 @@ use crate::{
 
 /// Version of what is on disk.
 pub const FORMAT: u32 = 1;
+
+/// Time that requests under way get to end before the actors that answer them do.
+const SETTLE: Duration = Duration::from_millis(150);
 
 /// Names the network a state directory belongs to.
 #[derive(Debug, Serialize, Deserialize)]
@@ -131,8 +134,13 @@ impl Host {
                 }
                 started.send(Ok(nodes)).ok();
                 // Either the owner says stop or is gone, or a node ends by itself, which it never should.
-                let ending = futures::future::select_all(handles);
+                let ending = futures::future::select_all(handles.iter_mut());
                 futures::future::select(stopped, ending).await;
+                // Consensus and network first, so that nobody asks an actor that has already left.
+                for handle in &handles {
+                    handle.abort();
+                }
+                context.sleep(SETTLE).await;
                 if let Err(error) = context.stop(0, Some(Duration::from_secs(5))).await {
                     tracing::warn!(%error, "some tasks of the nodes did not stop in time");
                 }

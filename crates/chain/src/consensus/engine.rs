@@ -179,8 +179,8 @@ fn database_config<E: Spawner + Storage + Clock + Metrics>(
 ) -> <Databases<E> as DatabaseSet<E>>::Config {
     VariableConfig {
         merkle_config: MerkleConfig {
-            journal_partition: format!("{prefix}-state-merkle"),
-            metadata_partition: format!("{prefix}-state-merkle-metadata"),
+            journal_partition: format!("{prefix}-state-merkle-journal"),
+            metadata_partition: format!("{prefix}-state-merkle-pins"),
             items_per_blob: NZU64!(65_536),
             write_buffer: BUFFER,
             replay_buffer: BUFFER,

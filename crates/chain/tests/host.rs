@@ -1,0 +1,208 @@
+//! Four validators over authenticated loopback TCP with their state on disk: transfers become final,
+//! a restart resumes where it stopped, and what the network says can be checked offline.
+
+use std::{
+    collections::BTreeSet,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use assay_chain::{
+    Host, HostedNode, Node, NodeConfig, StartError,
+    keys::ValidatorKeys,
+    light::{LightError, verify_header, verify_state},
+    mempool::Limits,
+};
+use assay_ledger::{account, books, keys};
+use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+const CHAIN_ID: u64 = 710_009;
+
+fn free_addresses(count: usize) -> Vec<SocketAddr> {
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    held.iter().map(|listener| listener.local_addr().expect("an address")).collect()
+}
+
+fn network(seed: u64, sender: Address) -> (Genesis, Vec<HostedNode>) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let keys: Vec<ValidatorKeys> = (0..4).map(|_| ValidatorKeys::generate(&mut rng)).collect();
+    let addresses = free_addresses(4);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock past 1970");
+    let genesis = Genesis {
+        chain_id: CHAIN_ID,
+        timestamp_ms: now.as_millis() as u64,
+        accounts: vec![GenesisAccount { address: sender, balance: 1_000 * GRAINS_PER_KRT }],
+        validators: keys
+            .iter()
+            .zip(&addresses)
+            .enumerate()
+            .map(|(index, (keys, address))| GenesisValidator {
+                account: Address::repeat_byte(0xa0 + index as u8),
+                stake: GRAINS_PER_KRT,
+                network_key: keys.network_key(),
+                vote_key: keys.vote_key(),
+                proof_of_possession: keys.proof_of_possession(),
+                address: address.to_string(),
+            })
+            .collect(),
+        params: Params { idle_block_interval_ms: 200, ..Params::default() },
+    };
+    let nodes = keys
+        .into_iter()
+        .zip(addresses)
+        .enumerate()
+        .map(|(index, (keys, listen))| HostedNode {
+            config: NodeConfig {
+                genesis: genesis.clone(),
+                keys,
+                partition: format!("validator-{index}"),
+                mempool: Limits::default(),
+            },
+            listen,
+        })
+        .collect();
+    (genesis, nodes)
+}
+
+fn transfer(from: &PrivateKeySigner, nonce: u64, to: Address, value: u128) -> Bytes {
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(to),
+        value: U256::from(value),
+        ..TxEip1559::default()
+    };
+    let signature = from.sign_hash_sync(&tx.signature_hash()).expect("a key signs");
+    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+fn start(dir: &Path, nodes: &[HostedNode]) -> Host {
+    Host::start(dir.to_owned(), nodes.to_vec(), 4).expect("the nodes start")
+}
+
+/// Waits until `node` is at `height` or beyond.
+fn wait_for_height(node: &Node, height: u64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while node.tip().is_none_or(|tip| tip.height < height) {
+        assert!(Instant::now() < deadline, "no height {height} within a minute: {:?}", node.tip());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn wait_for_nonce(node: &Node, sender: Address, nonce: u64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while node.tip_state().is_none_or(|(_, state)| account(&state, sender).nonce < nonce) {
+        assert!(Instant::now() < deadline, "no nonce {nonce} within a minute: {:?}", node.tip());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn transfers_become_final_on_all_validators_and_a_restart_resumes_at_the_same_state() {
+    let sender = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+    let (genesis, nodes) = network(1, sender.address());
+    let dir = tempfile::tempdir().expect("a directory");
+    let host = start(dir.path(), &nodes);
+    let to = Address::repeat_byte(9);
+    for nonce in 0..20 {
+        // A transaction given to any validator reaches all.
+        let node = &host.nodes()[nonce as usize % 4];
+        wait_for_nonce(node, sender.address(), nonce);
+        node.submit(transfer(&sender, nonce, to, 1_000)).expect("admitted");
+    }
+    for node in host.nodes() {
+        wait_for_nonce(node, sender.address(), 20);
+        let (_, state) = node.tip_state().expect("a tip");
+        assert_eq!(account(&state, to).balance, 20_000);
+        assert!(books(&state).expect("books").balance());
+    }
+    let figures = host.nodes()[0].finality().expect("proposals were finalized");
+    println!("finality p50 {} ms, p99 {} ms", figures.p50, figures.p99);
+    host.stop();
+
+    let host = start(dir.path(), &nodes);
+    let tips: Vec<_> = host.nodes().iter().map(|node| node.tip().expect("resumed")).collect();
+    assert!(tips.iter().all(|tip| tip.height > 0), "the nodes resume: {tips:?}");
+    for node in host.nodes() {
+        wait_for_nonce(node, sender.address(), 20);
+    }
+    let height = tips.iter().map(|tip| tip.height).max().unwrap_or(0);
+    wait_for_height(&host.nodes()[0], height + 3);
+    host.nodes()[2].submit(transfer(&sender, 20, to, 1)).expect("admitted");
+    wait_for_nonce(&host.nodes()[0], sender.address(), 21);
+    let roots: BTreeSet<_> = host
+        .nodes()
+        .iter()
+        .map(|node| {
+            wait_for_height(node, height + 3);
+            node.recent_block(height + 3).expect("recent").state_root
+        })
+        .collect();
+    assert_eq!(roots.len(), 1, "one state root at one height");
+
+    // What the network says is checked offline, from the genesis alone.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let node = host.nodes()[0].clone();
+    let (proof, absent, certified) = runtime.block_on(async {
+        let key = keys::account(&to);
+        let proof = node.state_proof(key).await.expect("a proof");
+        let absent = node.state_proof(keys::account(&Address::repeat_byte(0x55))).await.expect("a proof");
+        (proof, absent, node.certified(2).await.expect("a certificate"))
+    });
+    host.stop();
+    assert!(proof.value.is_some() && absent.value.is_none());
+    verify_state(&genesis, &proof).expect("the proof holds");
+    verify_state(&genesis, &absent).expect("the proof of absence holds");
+    let (facts, _) = verify_header(&genesis, &certified).expect("the certificate holds");
+    assert!(facts.signers >= 3);
+
+    let mut lied = proof.clone();
+    lied.value = Some(Bytes::from_static(b"more money"));
+    assert_eq!(verify_state(&genesis, &lied), Err(LightError::BadProof));
+    let mut hidden = proof.clone();
+    hidden.value = None;
+    assert!(verify_state(&genesis, &hidden).is_err(), "a value cannot be denied");
+    let mut forged = absent.clone();
+    forged.value = Some(Bytes::from_static(b"money from nowhere"));
+    assert!(verify_state(&genesis, &forged).is_err());
+    let mut other = certified.clone();
+    other.certificate = proof.certificate.clone();
+    assert!(verify_header(&genesis, &other).is_err(), "a certificate of another block");
+    let mut broken = certified.clone();
+    let mut bytes = broken.certificate.to_vec();
+    *bytes.last_mut().expect("bytes") ^= 1;
+    broken.certificate = bytes.into();
+    assert!(verify_header(&genesis, &broken).is_err());
+    let (other_network, _) = network(2, sender.address());
+    assert!(verify_header(&other_network, &certified).is_err(), "another network's validators");
+}
+
+#[test]
+fn a_taken_port_a_foreign_directory_and_another_version_are_refused_by_name() {
+    let (_, nodes) = network(3, Address::repeat_byte(1));
+    let dir = tempfile::tempdir().expect("a directory");
+    let taken = TcpListener::bind(nodes[0].listen).expect("free before");
+    let refused = Host::start(dir.path().to_owned(), nodes.clone(), 2).err();
+    assert!(matches!(refused, Some(StartError::PortInUse { .. })), "{refused:?}");
+    drop(taken);
+    let (_, others) = network(4, Address::repeat_byte(1));
+    let refused = Host::start(dir.path().to_owned(), others, 2).err();
+    assert!(matches!(refused, Some(StartError::ForeignState { .. })), "{refused:?}");
+    std::fs::write(
+        dir.path().join("network.json"),
+        br#"{"format":99,"genesis":"0x0000000000000000000000000000000000000000000000000000000000000000"}"#,
+    )
+    .expect("writable");
+    let refused = Host::start(dir.path().to_owned(), nodes, 2).err();
+    assert!(matches!(refused, Some(StartError::StateVersion { .. })), "{refused:?}");
+}
