@@ -5,6 +5,7 @@
 //! native surface CHAIN AS_OF [DIRECTORY]         the slices as a table; both CSV files into DIRECTORY
 //! native risk CHAIN AS_OF BOOK PATHS             the book's value, Greeks, VaR and ES
 //! native input CHAIN AS_OF BOOK PATHS FILE       the risk job as one task, into FILE
+//! native slices CHAIN AS_OF DIRECTORY            each slice's task into DIRECTORY/NN.task
 //! native european PATHS STEPS FILE               the yardstick option as one task, into FILE
 //! native time JOB FILE ROUNDS                    runs a task; prints JSON with the best and median seconds
 //! ```
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         ["surface", chain, as_of, directory] => surface(chain, as_of, Some(directory)),
         ["risk", chain, as_of, book, paths] => risk(chain, as_of, book, paths),
         ["input", chain, as_of, book, paths, file] => input(chain, as_of, book, paths, file),
+        ["slices", chain, as_of, directory] => slices(chain, as_of, directory),
         ["european", paths, steps, file] => european(paths, steps, file),
         ["time", job, file, rounds] => time(job, file, rounds),
         _ => Err("usage: see the head of jobs/native/src/main.rs".into()),
@@ -136,6 +138,15 @@ fn input(chain: &str, as_of: &str, book: &str, paths: &str, file: &str) -> Falli
     let task = job.tasks(1).into_iter().next().ok_or("the job has no task")?;
     fs::write(file, task)?;
     Ok(String::new())
+}
+
+fn slices(chain: &str, as_of: &str, directory: &str) -> Fallible<String> {
+    let as_of = Date::parse(as_of).ok_or("the as-of date is not YYYY-MM-DD")?;
+    let tasks = read_chain(fs::File::open(chain)?, as_of)?.tasks();
+    for (n, task) in tasks.iter().enumerate() {
+        fs::write(format!("{directory}/{n:02}.task"), task)?;
+    }
+    Ok(format!("{} tasks\n", tasks.len()))
 }
 
 fn european(paths: &str, steps: &str, file: &str) -> Fallible<String> {
