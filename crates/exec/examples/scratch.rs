@@ -6,6 +6,7 @@ fn main() {
     let engine = Engine::new(EngineConfig { cache_dir: None, ..EngineConfig::default() }).unwrap();
     let p = engine.load(&std::fs::read(&a[0]).unwrap(), Abi::Component).unwrap();
     let limits = Limits { fuel: 1 << 50, memory_bytes: 1 << 30, output_bytes: 1 << 28, log_bytes: 0, wall_clock: Duration::from_secs(100) };
+    if a[1] == "all" { let mut h = blake3::Hasher::new(); let mut fuel = 0; let t = Instant::now(); for f in &a[2..] { let e = p.run(&std::fs::read(f).unwrap(), &limits).unwrap(); fuel += e.fuel_used; h.update(e.outcome.ok().unwrap()); } println!("{} fuel {fuel} {:?}", h.finalize().to_hex(), t.elapsed()); return; }
     for f in &a[1..] {
         let input = std::fs::read(f).unwrap();
         let mut best = f64::MAX; let mut v = vec![];
