@@ -12,6 +12,8 @@
 //!
 //! Invariants
 //! - A height is written once; the same block again changes nothing, another block is an error.
+//! - Blocks a crash kept from the index and that the node cannot read back leave a hole; they are
+//!   answered as unknown.
 //! - Tables of one batch change together or not at all.
 //! - A subscriber that hears of a block can read it at once, from memory if not yet from disk.
 //! - Memory is bounded by the backlog between the chain and the disk.

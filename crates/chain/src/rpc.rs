@@ -25,6 +25,7 @@ mod blocks;
 mod context;
 mod error;
 mod fees;
+mod node;
 mod server;
 mod shape;
 mod state;
@@ -41,6 +42,7 @@ use assay_types::{
 };
 use futures::future::BoxFuture;
 
+pub use node::{NodeRpc, NodeRpcError, serve_node};
 pub use server::{RpcConfig, RpcError, RpcServer, serve};
 
 use crate::mempool::SubmitError;
@@ -57,7 +59,7 @@ pub struct Head {
 /// How the node is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Connected validators, itself not counted.
+    /// Validators the node talks to, itself not counted.
     pub peers: u32,
     /// Transactions that wait for a block.
     pub waiting_txs: usize,
@@ -85,7 +87,7 @@ pub trait Backend: Send + Sync + 'static {
     fn waiting(&self, hash: &B256) -> Option<Arc<Checked>>;
     /// The nonce a wallet should sign next, waiting transactions counted.
     fn next_nonce(&self, sender: &Address) -> u64;
-    /// Proof that the block at `height` is final; none if it is not, or no longer held.
+    /// Proof that the block at `height`, or the first with a certificate of its own after it, is final.
     fn certificate(&self, height: u64) -> BoxFuture<'_, Option<Certificate>>;
     /// Proof of what the newest state has under `key`; none while the state has no certificate yet.
     fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Option<StateProof>>;

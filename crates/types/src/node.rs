@@ -23,7 +23,7 @@ pub struct NodeStatus {
     pub timestamp_ms: u64,
     /// Whether the node is still reading blocks it missed.
     pub syncing: bool,
-    /// Connected validators, itself not counted.
+    /// Validators it talks to, itself not counted.
     pub peers: u32,
     /// Transactions that wait for a block.
     pub waiting_txs: u64,

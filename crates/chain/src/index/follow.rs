@@ -12,8 +12,8 @@ use super::{History, Index, IndexError};
 /// Ends when the chain's channel closes or the index fails.
 ///
 /// `finalized` carries new blocks and must be subscribed to before `tip` is read; `replay` gives an
-/// older finalized block, or none if the node no longer can. A block that nobody can give makes the
-/// index start anew after it: history before the gap is lost, and a warning says so.
+/// older finalized block, or none if the node no longer can. Blocks that nobody can give leave a hole,
+/// and a warning says so.
 pub async fn follow<'a>(
     history: Arc<History>,
     index: &Index,
@@ -22,7 +22,7 @@ pub async fn follow<'a>(
     replay: impl Fn(u64) -> BoxFuture<'a, Option<SharedBlock>>,
 ) -> Result<(), IndexError> {
     let mut next = index.heights()?.map_or(0, |(_, last)| last.saturating_add(1));
-    next = catch_up(&history, next, tip, &replay).await?;
+    next = catch_up(&history, next, tip, &replay).await;
     loop {
         if history.failure().borrow().is_some() {
             return Ok(());
@@ -31,7 +31,7 @@ pub async fn follow<'a>(
             Ok(block) if block.height < next => {}
             Ok(block) => {
                 if block.height > next {
-                    next = catch_up(&history, next, block.height.saturating_sub(1), &replay).await?;
+                    next = catch_up(&history, next, block.height.saturating_sub(1), &replay).await;
                 }
                 if block.height == next {
                     next = next.saturating_add(1);
@@ -49,21 +49,21 @@ pub async fn follow<'a>(
 /// Publishes heights `next` to `to`; gives the height after the last.
 async fn catch_up<'a>(
     history: &History,
-    mut next: u64,
+    next: u64,
     to: u64,
     replay: &impl Fn(u64) -> BoxFuture<'a, Option<SharedBlock>>,
-) -> Result<u64, IndexError> {
-    while next <= to {
-        match replay(next).await {
+) -> u64 {
+    let mut lost = 0u64;
+    for height in next..=to {
+        match replay(height).await {
             Some(block) => history.publish(block).await,
-            None => {
-                tracing::warn!(height = next, "a finalized block cannot be read back: history before it is dropped");
-                history.clear().await?;
-            }
+            None => lost = lost.saturating_add(1),
         }
-        next = next.saturating_add(1);
     }
-    Ok(next)
+    if lost > 0 {
+        tracing::warn!(lost, from = next, to, "finalized blocks cannot be read back and are missing from the index");
+    }
+    next.max(to.saturating_add(1))
 }
 
 #[cfg(test)]
@@ -129,13 +129,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_block_nobody_can_give_starts_history_anew_after_it() {
+    async fn blocks_nobody_can_give_leave_a_hole_and_nothing_else_is_lost() {
         let rig = Rig::new();
         let (history, index) = rig.run(0, 1..3, 0).await;
         drop((history, index));
         let (history, _index) = rig.run(8, 9..11, 6).await;
-        assert_eq!(history.heights().expect("reads"), Some((6, 10)));
-        assert_eq!(history.block(2).expect("reads"), None);
+        assert_eq!(history.heights().expect("reads"), Some((0, 10)));
+        let held = |height| history.block(height).expect("reads").is_some();
+        assert_eq!((0..11).filter(|height| held(*height)).collect::<Vec<_>>(), [0, 1, 2, 6, 7, 8, 9, 10]);
     }
 
     #[tokio::test]

@@ -91,13 +91,6 @@ impl History {
         }
     }
 
-    /// Forgets everything, to start anew after a block that is lost.
-    pub async fn clear(&self) -> Result<(), IndexError> {
-        self.drain().await;
-        *self.recent.write() = Recent::default();
-        self.index.clear()
-    }
-
     /// Blocks from now on. A subscriber that lags too far is told so and misses some.
     pub fn subscribe(&self) -> broadcast::Receiver<SharedBlock> {
         self.published.subscribe()

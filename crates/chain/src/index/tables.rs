@@ -66,14 +66,6 @@ pub enum IndexError {
         /// Hash given.
         given: B256,
     },
-    /// A height was left out.
-    #[error("block {expected} is missing before block {given}")]
-    Gap {
-        /// Next height.
-        expected: u64,
-        /// Height given.
-        given: u64,
-    },
     /// A row does not decode.
     #[error("the index row of block {height} is damaged: move the index away and it is built anew")]
     Corrupt {
@@ -150,8 +142,8 @@ impl Index {
         Ok(first.zip(last).map(|((first, _), (last, _))| (first.value(), last.value())))
     }
 
-    /// Adds blocks in order, all or none, durably. Blocks held already are skipped; the first of an
-    /// empty index may have any height.
+    /// Adds blocks, all or none, durably. Blocks held already are skipped; heights may be left out
+    /// where blocks are lost.
     pub fn apply(&self, blocks: &[SharedBlock]) -> Result<(), IndexError> {
         let mut write = self.db.begin_write()?;
         write.set_durability(Durability::Immediate).map_err(redb::Error::from)?;
@@ -161,16 +153,12 @@ impl Index {
             let mut txs = write.open_table(TXS)?;
             let mut blooms = write.open_table(BLOOMS)?;
             for block in blocks {
-                let last = rows.last()?.map(|(height, _)| height.value());
                 if let Some(known) = rows.get(block.height)? {
                     let known = codec::decode(known.value()).ok_or(IndexError::Corrupt { height: block.height })?.hash;
                     if known != block.hash {
                         return Err(IndexError::Fork { height: block.height, known, given: block.hash });
                     }
                     continue;
-                }
-                if let Some(expected) = last.map(|last| last.saturating_add(1)).filter(|next| *next != block.height) {
-                    return Err(IndexError::Gap { expected, given: block.height });
                 }
                 rows.insert(block.height, codec::encode(block).as_slice())?;
                 heights.insert(&block.hash.0, block.height)?;
@@ -196,17 +184,6 @@ impl Index {
                 }
             }
         }
-        write.commit()?;
-        Ok(())
-    }
-
-    /// Forgets everything, to start anew at another height where blocks in between are lost.
-    pub fn clear(&self) -> Result<(), IndexError> {
-        let write = self.db.begin_write()?;
-        write.open_table(BLOCKS)?.retain(|_, _| false)?;
-        write.open_table(HEIGHTS)?.retain(|_, _| false)?;
-        write.open_table(TXS)?.retain(|_, _| false)?;
-        write.open_table(BLOOMS)?.retain(|_, _| false)?;
         write.commit()?;
         Ok(())
     }
@@ -378,7 +355,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn another_block_at_a_known_height_and_a_gap_are_refused_and_change_nothing() {
+    fn another_block_at_a_known_height_is_refused_and_changes_nothing() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let index = open(&dir, IndexOptions::default());
         index.apply(&blocks(5..8)).expect("an empty index starts anywhere");
@@ -386,12 +363,10 @@ pub(super) mod tests {
         other.hash = B256::repeat_byte(1);
         let fork = index.apply(&[block(8, 2), Arc::new(other)]);
         assert!(matches!(fork, Err(IndexError::Fork { height: 6, .. })));
-        let gap = index.apply(&[block(8, 2), block(10, 2)]);
-        assert!(matches!(gap, Err(IndexError::Gap { expected: 9, given: 10 })));
-        assert_eq!(index.heights().expect("reads"), Some((5, 7)), "block 8 came in batches that failed");
-        index.clear().expect("clears");
-        index.apply(&[block(10, 2)]).expect("starts anew");
-        assert_eq!(index.heights().expect("reads"), Some((10, 10)));
+        assert_eq!(index.heights().expect("reads"), Some((5, 7)), "block 8 came in a batch that failed");
+        index.apply(&[block(10, 2)]).expect("a hole is allowed");
+        assert_eq!(index.heights().expect("reads"), Some((5, 10)));
+        assert_eq!(index.block(9).expect("reads"), None);
     }
 
     #[test]
