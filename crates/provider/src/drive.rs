@@ -143,6 +143,8 @@ struct State {
 /// What came of an action.
 enum Outcome {
     Done,
+    /// The ledger says that it was done before, or is no longer wanted.
+    Overtaken,
     Fetched(Slot),
     Ran(Slot, u32, LeafView),
 }
@@ -268,6 +270,10 @@ impl Agent {
                 state.memory.retry_at.remove(&action);
                 match done {
                     Outcome::Done => {}
+                    // Should the work list still ask for it, then not at once: each try costs a fee.
+                    Outcome::Overtaken => {
+                        state.memory.retry_at.insert(action, height.saturating_add(3));
+                    }
                     Outcome::Fetched(slot) => state.slot(slot).fetched = true,
                     Outcome::Ran(slot, task, leaf) => {
                         state.leaves.insert((slot.job, task, slot.duty), leaf);

@@ -48,7 +48,7 @@ impl Agent {
         match done {
             Err(AgentError::Tx(TxError::Failed { failure, .. })) if SETTLED.contains(&failure.name.as_str()) => {
                 tracing::debug!(agent = %self.address(), ?action, reason = failure.name, "overtaken");
-                Ok(Outcome::Done)
+                Ok(Outcome::Overtaken)
             }
             other => other,
         }

@@ -6,3 +6,4 @@ mod chain;
 mod honest;
 mod net;
 mod restarts;
+mod whole;

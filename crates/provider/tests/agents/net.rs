@@ -33,7 +33,7 @@ use crate::{
 
 pub(crate) const RUNTIME: B256 = B256::repeat_byte(0x77);
 pub(crate) const BLOCK: Duration = Duration::from_millis(8);
-const CHAIN_ID: u64 = 31_337;
+pub(crate) const CHAIN_ID: u64 = 31_337;
 
 /// Gives every task a result that depends on program and input, and counts.
 pub(crate) struct TestEngine {
@@ -95,7 +95,7 @@ pub(crate) struct Net {
     pub(crate) running: BTreeMap<String, Running>,
 }
 
-fn genesis(params: Params) -> Genesis {
+pub(crate) fn genesis(params: Params) -> Genesis {
     let names = ["renter", "p1", "p2", "p3", "p4", "v1", "v2", "v3", "v4"];
     let account = |name: &&str| GenesisAccount { address: wallet(name).address(), balance: 10_000 * GRAINS_PER_KRT };
     let validator = |i: u8| GenesisValidator {
