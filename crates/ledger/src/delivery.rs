@@ -83,7 +83,8 @@ fn eligible(step: &Step<'_>, case: &Case) -> Done<Vec<Candidate>> {
     let mut candidates = Vec::new();
     for account in accounts {
         let provider = Provider::must(step, &account)?;
-        if case.lot.replicas.iter().all(|replica| replica.operator != provider.operator) {
+        let present = step.env.height() >= provider.suspended_until;
+        if present && case.lot.replicas.iter().all(|replica| replica.operator != provider.operator) {
             let weight = provider.free(&step.state, &account)?;
             candidates.push(Candidate { provider: account, operator: provider.operator, weight });
         }

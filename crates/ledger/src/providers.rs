@@ -39,8 +39,15 @@ record! {
         pub(crate) faults: u64,
         pub(crate) earned: Grains,
         pub(crate) slashed: Grains,
+        /// Deadlines missed since a lot of its was last settled.
+        pub(crate) late_streak: u32,
+        /// Not drawn before this height.
+        pub(crate) suspended_until: u64,
     }
 }
+
+/// Longest suspension, as a power of two of the window that was missed.
+const LONGEST_SUSPENSION: u32 = 6;
 
 impl Provider {
     pub(crate) fn load(view: &dyn StateRead, account: &Address) -> Result<Option<Self>, BrokenInvariant> {
@@ -64,6 +71,16 @@ impl Provider {
             maxMemoryMib: self.max_memory_mib,
             open: self.open,
         }
+    }
+
+    /// A deadline of `window` blocks was missed: the provider is not drawn for as long again, twice as
+    /// long each time until a lot of its settles. One dead machine then holds up few lots, and one that
+    /// comes back needs to do nothing.
+    pub(crate) fn suspend(&mut self, height: u64, window: u32) {
+        let doublings = self.late_streak.min(LONGEST_SUSPENSION);
+        let blocks = u64::from(window).checked_shl(doublings).unwrap_or(u64::MAX);
+        self.suspended_until = height.saturating_add(blocks);
+        self.late_streak = self.late_streak.saturating_add(1);
     }
 
     /// Collateral that backs nothing and is not leaving.

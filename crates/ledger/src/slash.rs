@@ -61,6 +61,11 @@ pub(crate) fn slash(
     let mut provider = Provider::must(step, &replica.provider)?;
     provider.faults = sane(provider.faults.checked_add(1))?;
     provider.slashed = sane(provider.slashed.checked_add(amount))?;
+    match fault {
+        Fault::LateCommit => provider.suspend(step.env.height(), case.terms.commit_window),
+        Fault::LateReveal => provider.suspend(step.env.height(), step.env.params.reveal_window),
+        Fault::WrongResult | Fault::WithheldOutput => {}
+    }
     provider.store(step, &replica.provider);
     step.emit(
         system::JOBS,

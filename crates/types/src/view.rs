@@ -280,6 +280,8 @@ pub struct ProviderView {
     /// Earned over its life.
     #[serde(with = "as_string")]
     pub earned: Grains,
+    /// Height before which it is not drawn, because it missed deadlines.
+    pub suspended_until: u64,
     /// Slashed over its life.
     #[serde(with = "as_string")]
     pub slashed: Grains,

@@ -32,6 +32,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
         assign::release(step, case, replica)?;
         let mut provider = Provider::must(step, &replica.provider)?;
         provider.lots_settled = sane(provider.lots_settled.checked_add(1))?;
+        provider.late_streak = 0;
         provider.earned = sane(provider.earned.checked_add(amount))?;
         provider.store(step, &replica.provider);
         step.emit(

@@ -1,6 +1,6 @@
 //! Who runs a lot: the one place that decides it.
 //!
-//! Among open asks of the job's runtime, within its price and size, with room and collateral for one
+//! Among open asks of the job's runtime whose provider is not suspended, within its price and size, with room and collateral for one
 //! more lot, replicas are drawn by the beacon, weighted by free collateral, each of another operator.
 //! Each is paid its own ask. An auction can replace [`match_lot`] without anyone noticing.
 
@@ -50,7 +50,8 @@ pub(crate) fn match_lot(step: &Step<'_>, case: &Case) -> Done<Option<Vec<Matched
 fn eligible_for(step: &Step<'_>, case: &Case, account: Address) -> Done<Option<(Matched, u128)>> {
     let provider = Provider::must(step, &account)?;
     let terms = &case.terms;
-    let fits = provider.price <= terms.max_price
+    let fits = step.env.height() >= provider.suspended_until
+        && provider.price <= terms.max_price
         && provider.max_fuel_per_task >= terms.fuel_per_task
         && provider.max_memory_mib >= terms.memory_mib
         && provider.active_lots < provider.max_lots;

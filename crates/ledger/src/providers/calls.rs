@@ -86,6 +86,8 @@ fn register(
         faults: 0,
         earned: 0,
         slashed: 0,
+        late_streak: 0,
+        suspended_until: 0,
     };
     provider.store(step, &sender);
     index_ask(step, &sender, None, &provider);

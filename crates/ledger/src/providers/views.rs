@@ -66,6 +66,7 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         lots_settled: provider.lots_settled,
         faults: provider.faults,
         earned: provider.earned,
+        suspended_until: provider.suspended_until,
         slashed: provider.slashed,
     })
 }

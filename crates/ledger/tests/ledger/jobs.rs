@@ -4,7 +4,7 @@ use alloy_sol_types::SolCall;
 use assay_ledger::{JobResult, keys, leaves_hash, query, spec_hash};
 use assay_proof::lot_root;
 use assay_types::{
-    GRAINS_PER_KRT, JobCause, JobOutcome,
+    GRAINS_PER_KRT, JobCause, JobOutcome, JobSpec,
     abi::{IJobs, IProviders},
     system::{JOBS, PROVIDERS},
     view::{LotPhase, Role},
@@ -132,6 +132,64 @@ fn a_provider_that_misses_its_deadline_is_slashed_and_the_task_is_requeued() {
     net.deliver_keys(id);
     net.perform(id, 0, honest);
     net.until(10, |net| net.job(id).outcome == Some(JobOutcome::Completed));
+}
+
+#[test]
+fn a_provider_that_was_late_is_not_drawn_for_as_long_again_and_longer_each_time() {
+    let mut net = Net::new();
+    net.register_all(&["p1"]);
+    let miss = |net: &mut Net| {
+        let id = net.submit(JobSpec { lifetime: 30, ..spec(1, 1, 1) });
+        net.until(30, |net| !net.replicas(id, 0).is_empty());
+        net.deliver_keys(id);
+        net.until(12, |net| net.lot(id, 0).attempts == 1);
+        net.provider("p1").suspended_until - net.height
+    };
+    assert_eq!(miss(&mut net), 10);
+    let other = net.submit(spec(1, 1, 1));
+    net.pass(5);
+    assert!(net.replicas(other, 0).is_empty(), "suspended");
+    net.until(20, |net| !net.replicas(other, 0).is_empty());
+    net.deliver_keys(other);
+    net.until(12, |net| net.lot(other, 0).attempts == 1);
+    assert_eq!(net.provider("p1").suspended_until - net.height, 20);
+    net.until(30, |net| net.height >= net.provider("p1").suspended_until);
+    let last = net.assigned(spec(1, 1, 1));
+    net.deliver_keys(last);
+    net.perform(last, 0, honest);
+    net.until(10, |net| net.job(last).outcome.is_some());
+    assert_eq!(miss(&mut net), 10, "a settled lot ends the streak");
+}
+
+#[test]
+fn the_first_failure_of_a_call_wins() {
+    let mut net = Net::new();
+    net.register_all(&["p1"]);
+    let id = net.assigned(spec(1, 1, 1));
+    let commit = |job, lot| IJobs::commitCall { job, lot, commitment: Default::default() };
+    let reveal = |job, lot| IJobs::revealCall { job, lot, salt: Default::default(), leaves: vec![] };
+    let none = Default::default();
+    // Each row mends the first defect of the row before.
+    assert_eq!(net.fail("stranger", JOBS, 1, commit(none, 9)), "NotPayable");
+    assert_eq!(net.fail("stranger", JOBS, 0, commit(none, 9)), "UnknownJob");
+    assert_eq!(net.fail("stranger", JOBS, 0, commit(id, 9)), "UnknownLot");
+    assert_eq!(net.fail("stranger", JOBS, 0, commit(id, 0)), "NotAssigned");
+    assert_eq!(net.fail("p1", JOBS, 0, commit(id, 0)), "KeyNotDelivered");
+    net.deliver_keys(id);
+    assert_eq!(net.fail("stranger", JOBS, 1, reveal(none, 9)), "NotPayable");
+    assert_eq!(net.fail("stranger", JOBS, 0, reveal(none, 9)), "UnknownJob");
+    assert_eq!(net.fail("stranger", JOBS, 0, reveal(id, 9)), "UnknownLot");
+    assert_eq!(net.fail("stranger", JOBS, 0, reveal(id, 0)), "NotAssigned");
+    assert_eq!(net.fail("p1", JOBS, 0, reveal(id, 0)), "WrongPhase");
+    net.commit(id, 0, "p1", &[truth(0)]);
+    assert_eq!(net.fail("p1", JOBS, 0, reveal(id, 0)), "LeafCount");
+    let padded = assay_types::Leaf { fuel: u64::MAX, ..truth(0) };
+    let says = |leaf: assay_types::Leaf| IJobs::revealCall { leaves: vec![leaf], ..reveal(id, 0) };
+    assert_eq!(net.fail("p1", JOBS, 0, says(padded)), "FuelAboveCap");
+    assert_eq!(net.fail("p1", JOBS, 0, says(truth(0))), "RevealMismatch");
+    net.reveal(id, 0, "p1", &[truth(0)]);
+    assert_eq!(net.fail("p1", JOBS, 0, reveal(id, 0)), "AlreadyRevealed");
+    assert_eq!(net.fail("p1", JOBS, 0, commit(id, 0)), "AlreadyCommitted");
 }
 
 #[test]
