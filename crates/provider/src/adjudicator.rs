@@ -53,7 +53,7 @@ pub async fn start(
     wallet: Wallet,
     engine: Arc<dyn Execute>,
 ) -> Result<RunningAdjudicator, ProviderError> {
-    let machine = Machine::open(&config.data_dir, config.quota_mib << 20)?;
+    let machine = Machine::open(&config.data_dir, config.quota_mib << 20).await?;
     let listen = NodeConfig::new(machine.node_key, config.listen);
     let node = BlobNode::spawn(listen, machine.store, Arc::new(RefusePuts)).await?;
     let chain_id = chain.status().await?.chain_id;

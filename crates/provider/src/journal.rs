@@ -23,6 +23,8 @@ use crate::plan::{Duty, Opening, Slot};
 const LEAVES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("leaves/1");
 const OPENINGS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("openings/1");
 const LEAF_BYTES: usize = 40;
+/// Rows are small and read once, at start.
+const CACHE_BYTES: usize = 2 << 20;
 
 /// Why the journal failed.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +75,7 @@ pub struct JournaledLeaf {
 impl Journal {
     /// Opens or creates the journal at `path`.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let database = match Database::create(path) {
+        let database = match Database::builder().set_cache_size(CACHE_BYTES).create(path) {
             Ok(database) => database,
             Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
                 return Err(JournalError::InUse { path: path.to_owned() });

@@ -12,6 +12,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use alloy_primitives::{Address, B256};
@@ -92,7 +93,7 @@ pub async fn start(
     engine: Arc<dyn Execute>,
 ) -> Result<RunningProvider, ProviderError> {
     config.validate()?;
-    let machine = Machine::open(&config.data_dir, config.quota_mib << 20)?;
+    let machine = Machine::open(&config.data_dir, config.quota_mib << 20).await?;
     let expected = Arc::new(ExpectedBlobs::default());
     let mut listen = NodeConfig::new(machine.node_key, config.listen);
     listen.advertise.clone_from(&config.advertise);
@@ -186,7 +187,23 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn open(dir: &Path, quota_bytes: u64) -> Result<Self, ProviderError> {
+    /// Opens the data directory. An earlier life that was just stopped may still be letting go of it:
+    /// connections of the blob node end in their own time.
+    pub(crate) async fn open(dir: &Path, quota_bytes: u64) -> Result<Self, ProviderError> {
+        for _ in 0..100 {
+            match Self::try_open(dir, quota_bytes) {
+                Err(
+                    ProviderError::Store(StoreError::InUse { .. }) | ProviderError::Journal(JournalError::InUse { .. }),
+                ) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                opened => return opened,
+            }
+        }
+        Self::try_open(dir, quota_bytes)
+    }
+
+    fn try_open(dir: &Path, quota_bytes: u64) -> Result<Self, ProviderError> {
         fs::create_dir_all(dir).map_err(|source| ProviderError::Io {
             action: "create",
             path: dir.to_owned(),

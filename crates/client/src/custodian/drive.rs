@@ -344,6 +344,10 @@ impl Custodian {
                 memory.pushed.insert((lot, provider));
                 self.folder.lock().update(|state| state.pushed.extend([(lot, provider)]))?;
             }
+            // Once: should the adjudicators disagree with us, another bond would be lost too.
+            (Action::Challenge(task), Ok(Outcome::Done)) => {
+                self.doubted.lock().remove(&task);
+            }
             (_, Ok(Outcome::Done)) => {}
             // A full or broken disk here is for the user to mend; everything else may pass.
             (_, Err(error @ CustodianError::Folder(_))) => return Err(error),

@@ -1,12 +1,18 @@
 //! One provider cheats: it is caught and pays, and the job ends as if it had not been there.
 
-use assay_client::Chain;
+use std::sync::Arc;
+
+use assay_client::{
+    Chain, CustodianPolicy, JobFolder,
+    custodian::{Recheck, RecheckTask},
+};
 use assay_provider::Misbehaviour;
+use assay_store::transfer::RefusePuts;
 use assay_types::view::JobView;
 
 use crate::{
     honest::completes,
-    net::{Net, address},
+    net::{Net, address, result_of},
 };
 
 /// Two cheats of three providers at most would collude; here one of four cheats until it was drawn.
@@ -91,4 +97,41 @@ async fn two_liars_who_collude_are_not_seen_by_replication_which_is_what_audits_
     assert_eq!(job.outcome, Some(assay_types::JobOutcome::Completed));
     let output = custodian.with_folder(|folder| folder.output(0)).expect("reads").expect("is there");
     assert_ne!(output.execution, crate::net::result_of(b"the program", &[0; 4]).execution);
+}
+
+/// Re-executes every task.
+struct Suspicious;
+
+impl Recheck for Suspicious {
+    fn samples(&self, _: u32) -> bool {
+        true
+    }
+
+    fn agrees(&self, task: &RecheckTask) -> Option<bool> {
+        let own = result_of(&task.program, &task.input);
+        Some(own.execution == task.execution && own.fuel == task.fuel)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colluding_liars_are_caught_by_a_renter_who_re_executes_and_challenges() {
+    let mut net = Net::start().await;
+    for name in ["p1", "p2"] {
+        net.provide(name, Some(Misbehaviour::LieAboutTasks { every: 1, seed: 7 })).await;
+    }
+    drop(net.custodian(1, 2).await);
+    let policy = CustodianPolicy { recheck: Some(Arc::new(Suspicious)), ..CustodianPolicy::default() };
+    let folder = JobFolder::open(net.job_dir()).expect("opens");
+    let custodian = net.resume_with(folder, net.world.node("renter", Arc::new(RefusePuts)), policy).await;
+    custodian.submit().await.expect("submits");
+    while net.chain.work(address("p1")).await.expect("answers").is_empty() {
+        tokio::time::sleep(crate::net::BLOCK).await;
+    }
+    for name in ["p3", "p4"] {
+        net.provide(name, None).await;
+    }
+    completes(&net, &custodian, 1).await;
+    for liar in ["p1", "p2"] {
+        assert!(net.provider(liar).await.slashed > 0);
+    }
 }

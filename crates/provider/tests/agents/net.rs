@@ -180,7 +180,12 @@ impl Net {
     /// Registers and starts an honest provider, or one that cheats.
     pub(crate) async fn provide(&mut self, name: &str, misbehaviour: Option<Misbehaviour>) {
         self.run(name, misbehaviour, true);
-        register::ensure(&*self.chain, &self.sender(name), &self.registration(name)).await.expect("registers");
+        let mut wanted = self.registration(name);
+        if misbehaviour.is_some() {
+            // Draws are weighted by collateral: a cheat that is never drawn would prove nothing.
+            wanted.collateral *= 20;
+        }
+        register::ensure(&*self.chain, &self.sender(name), &wanted).await.expect("registers");
     }
 
     pub(crate) fn registration(&self, name: &str) -> Registration {
@@ -216,8 +221,8 @@ impl Net {
                 tasks_per_lot: 2,
                 replicas,
                 max_price_per_gigafuel: 2 * GRAINS_PER_KRT,
-                commit_window: 250,
-                challenge_window: 30,
+                commit_window: 400,
+                challenge_window: 60,
                 lifetime: 5_000,
             },
         }
@@ -235,8 +240,16 @@ impl Net {
     }
 
     pub(crate) async fn resume(&self, folder: JobFolder, blobs: Arc<MemBlobs>) -> Custodian {
+        self.resume_with(folder, blobs, CustodianPolicy::default()).await
+    }
+
+    pub(crate) async fn resume_with(
+        &self,
+        folder: JobFolder,
+        blobs: Arc<MemBlobs>,
+        policy: CustodianPolicy,
+    ) -> Custodian {
         let (chain, host, sender) = (self.chain.clone(), Arc::new(TokioHost), self.sender("renter"));
-        let policy = CustodianPolicy::default();
         Custodian::new(chain, host, sender, blobs, folder, policy).await.expect("takes charge")
     }
 
