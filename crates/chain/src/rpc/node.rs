@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     path::Path,
     sync::{Arc, Weak},
+    time::Duration,
 };
 
 use alloy_primitives::{Address, B256, Bytes};
@@ -46,6 +47,7 @@ pub enum NodeRpcError {
 
 /// A node's running index and RPC server.
 pub struct NodeRpc {
+    node: Node,
     server: RpcServer,
     history: Arc<History>,
     /// The follower and the keeper of states; they end when this is dropped.
@@ -63,9 +65,21 @@ impl NodeRpc {
         &self.history
     }
 
-    /// Closes the port, then writes what the index has not written yet.
+    /// Closes the port, then files and writes what the node has finalized. Stop the node first, or
+    /// what it finalizes meanwhile is missing from the index.
     pub async fn stop(mut self) {
+        /// A stopped node's last blocks are filed within moments, unless the index has failed.
+        const PATIENCE: Duration = Duration::from_secs(5);
         self.server.stop().await;
+        let last = self.node.tip().map_or(0, |tip| tip.height);
+        let filed = async {
+            while self.history.newest().is_some_and(|newest| newest.height < last) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, filed).await.is_err() {
+            tracing::warn!(last, "the index did not reach the last block");
+        }
         self.tasks.shutdown().await;
         self.history.drain().await;
     }
@@ -104,10 +118,11 @@ pub async fn serve_node(
         state
     })?;
     let genesis = Arc::new(node.genesis().clone());
+    let served = node.clone();
     let backend = Arc::new(NodeBackend { node, genesis, admission, states: RwLock::default() });
     tasks.spawn(keep_states(Arc::downgrade(&backend), backend.node.subscribe()));
     let server = serve(config, backend, Arc::clone(&history)).await?;
-    Ok(NodeRpc { server, history, tasks })
+    Ok(NodeRpc { node: served, server, history, tasks })
 }
 
 struct NodeBackend {
