@@ -84,7 +84,7 @@ mod defaults {
         200 * assay_types::GIGAFUEL
     }
     pub(super) fn margin() -> u64 {
-        4
+        8
     }
     pub(super) fn retain() -> u64 {
         20_000

@@ -190,7 +190,7 @@ pub struct Capacity {
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { cores: 1, margin: 4, retain: 20_000, max_host_faults: 3, share_after: 10 }
+        Self { cores: 1, margin: 8, retain: 20_000, max_host_faults: 3, share_after: 10 }
     }
 }
 

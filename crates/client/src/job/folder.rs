@@ -26,8 +26,8 @@ use super::{SealedJob, open_output, submit_input};
 
 const VERSION: u32 = 1;
 
-/// What is known of the job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of the job. Has no `Debug`: the key must not end up in a log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobState {
     /// Format of this file.
@@ -95,10 +95,15 @@ pub enum FolderError {
 }
 
 /// A job's folder.
-#[derive(Debug)]
 pub struct JobFolder {
     dir: PathBuf,
     state: JobState,
+}
+
+impl std::fmt::Debug for JobFolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JobFolder({})", self.dir.display())
+    }
 }
 
 impl JobState {
