@@ -3,7 +3,7 @@
 //! Pure functions over bytes; no node, no clock, no network.
 
 use assay_types::{
-    B256, Genesis,
+    B256, Bytes, Genesis,
     node::{Certificate, StateProof},
 };
 use commonware_codec::{Decode as _, DecodeExt as _, RangeCfg};
@@ -82,6 +82,12 @@ pub enum LightError {
     /// The proof leads elsewhere.
     #[error("the state proof does not lead to the block's state root")]
     BadProof,
+}
+
+/// A certificate that states what its header says, for bytes that come without statements.
+pub fn certificate_of(header: Bytes, certificate: Bytes) -> Result<Certificate, LightError> {
+    let read = Header::decode(header.to_vec()).map_err(|_| LightError::MalformedHeader)?;
+    Ok(Certificate { height: read.height, hash: to_b256(&read.digest()), header, certificate })
 }
 
 /// Checks that the validators of `genesis` finalized this header.

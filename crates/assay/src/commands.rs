@@ -1,0 +1,10 @@
+//! What each subcommand does.
+
+pub(crate) mod account;
+pub(crate) mod bench;
+pub(crate) mod chain;
+pub(crate) mod connect;
+pub(crate) mod job;
+pub(crate) mod quickstart;
+pub(crate) mod roles;
+pub(crate) mod up;

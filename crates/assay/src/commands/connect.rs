@@ -1,0 +1,102 @@
+//! What commands that talk to a node have in common: the connection, the key, the password.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use assay_client::{Chain, Keystore, RpcChain, RpcConfig, Wallet};
+use assay_types::{Address, B256};
+use jsonrpsee::{
+    core::{client::ClientT, params::ArrayParams},
+    http_client::HttpClientBuilder,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    cli::ClientArgs,
+    failure::{Code, Failure, Outcome},
+    network::write_file,
+};
+
+/// The chain of the node that `args` name.
+pub(crate) fn chain(args: &ClientArgs) -> Outcome<Arc<dyn Chain>> {
+    Ok(Arc::new(RpcChain::new(RpcConfig::new(&args.rpc))?))
+}
+
+/// Asks a node for something that only people want to know.
+pub(crate) async fn ask<T: DeserializeOwned>(url: &str, method: &str, params: ArrayParams) -> Outcome<T> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Unreachable, format!("the node at {url} does not answer"))
+            .because(error)
+            .next("start a network with `assay up`, or name another node with --rpc URL")
+    };
+    let client =
+        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
+    client.request(method, params).await.map_err(|e| failed(&e))
+}
+
+fn password_path(args: &ClientArgs) -> PathBuf {
+    args.password_file.clone().unwrap_or_else(|| args.keys.join("password"))
+}
+
+/// The password of the keys, from its file.
+pub(crate) fn password(args: &ClientArgs) -> Outcome<String> {
+    let path = password_path(args);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(error) => Err(Failure::new(Code::NoKey, format!("no password at {}", path.display()))
+            .because(&error)
+            .next("name the file that holds it with --password-file FILE")),
+    }
+}
+
+/// As [`password`]; makes one where there is no file yet and none was named.
+pub(crate) fn password_or_new(args: &ClientArgs) -> Outcome<(String, Option<PathBuf>)> {
+    let path = password_path(args);
+    if args.password_file.is_some() || path.exists() {
+        return password(args).map(|password| (password, None));
+    }
+    let random: [u8; 16] = rand::random();
+    let password = hex::encode(random);
+    write_file(&path, format!("{password}\n").as_bytes(), 0o600)?;
+    Ok((password, Some(path)))
+}
+
+/// The account to act as.
+pub(crate) fn account(args: &ClientArgs) -> Outcome<Address> {
+    if let Some(text) = &args.account {
+        return address(text);
+    }
+    let missing = |what: String| {
+        Failure::new(Code::NoKey, what).next("make one with `assay account new`, or name the directory with --keys DIR")
+    };
+    if !args.keys.is_dir() {
+        return Err(missing(format!("there are no keys at {}", args.keys.display())));
+    }
+    let keys = Keystore::open(&args.keys)?.list()?;
+    match keys.as_slice() {
+        [one] => Ok(one.address),
+        [] => Err(missing(format!("there are no keys in {}", args.keys.display()))),
+        several => Err(Failure::new(Code::NoKey, format!("{} holds {} keys", args.keys.display(), several.len()))
+            .next("say which account to act as with --account ADDRESS")),
+    }
+}
+
+/// The key to sign with.
+pub(crate) fn wallet(args: &ClientArgs) -> Outcome<Wallet> {
+    let account = account(args)?;
+    Ok(Keystore::open(&args.keys)?.unlock(account, &password(args)?)?)
+}
+
+/// Reads an address.
+pub(crate) fn address(text: &str) -> Outcome<Address> {
+    text.trim().parse().map_err(|_| {
+        Failure::new(Code::BadInput, format!("'{text}' is not an address"))
+            .next("an address is 0x and 40 hexadecimal digits")
+    })
+}
+
+/// Reads a hash.
+pub(crate) fn hash(text: &str) -> Outcome<B256> {
+    text.trim().parse().map_err(|_| {
+        Failure::new(Code::BadInput, format!("'{text}' is not a hash")).next("a hash is 0x and 64 hexadecimal digits")
+    })
+}

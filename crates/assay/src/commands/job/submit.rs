@@ -1,0 +1,153 @@
+//! `assay job submit`.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use assay_client::{JobRequest, JobTerms, Progress as JobProgress, Until, receipt::Disclose};
+use assay_exec::{Engine, EngineConfig, bundle};
+use assay_types::{Abi, B256, Bytes, GIGAFUEL, Grains, parse_krt};
+use serde_json::json;
+
+use super::{line_of, renter, save, show};
+use crate::{
+    cli::{AbiArg, SubmitArgs},
+    failure::{Code, Failure, Outcome},
+    network::write_file,
+    pricing::read,
+    renter::ended_well,
+    terminal::Terminal,
+    words::krt,
+};
+
+/// Submits a job and stays with it as long as asked.
+pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
+    let (program, inputs, abi) = load(&args)?;
+    let renter = renter(&args.client).await?;
+    let price = match &args.max_price {
+        Some(text) => {
+            parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--max-price cannot be read").because(&e))?
+        }
+        None => going_rate(&renter.chain().providers().await?, args.replicas)?,
+    };
+    let request = JobRequest {
+        program: program.into(),
+        program_sealed: true,
+        inputs: inputs.into_iter().map(Bytes::from).collect(),
+        terms: JobTerms {
+            abi,
+            runtime_id: B256::from(assay_exec::runtime_id()),
+            fuel_per_task: args.fuel.saturating_mul(GIGAFUEL),
+            memory_mib: args.memory,
+            output_bytes: args.output_bytes,
+            tasks_per_lot: args.tasks_per_lot,
+            replicas: args.replicas,
+            max_price_per_gigafuel: price,
+            commit_window: 2_000,
+            challenge_window: 4,
+            lifetime: 50_000,
+        },
+    };
+    let stem = args.program.file_stem().map_or_else(|| "job".to_owned(), |s| s.to_string_lossy().into_owned());
+    let tag: [u8; 4] = rand::random();
+    let dir = args.client.jobs_dir.join(format!("{stem}-{}", hex::encode(tag)));
+    let bar = terminal.spinner("job");
+    bar.say("submitting");
+    let (custodian, id) = renter.submit(&request, &dir).await?;
+    terminal.note(format!("job {id}\nkept in {}", dir.display()));
+    let until = if args.wait { Until::Fetched } else { Until::HandedOver };
+    let say = |progress: &JobProgress| {
+        bar.say(progress.trouble.clone().unwrap_or_else(|| line_of(&progress.job)));
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(args.timeout), custodian.run(until, say)).await;
+    drop(bar);
+    let progress = match waited {
+        Ok(progress) => progress?,
+        Err(_) => {
+            return Err(Failure::new(Code::Timeout, format!("the job did not finish within {} s", args.timeout))
+                .next(format!("it goes on: follow it with `assay job watch {id}`")));
+        }
+    };
+    let view = progress.job;
+    if !args.wait {
+        terminal.document(&json!({ "job_id": id, "dir": dir, "max_price_grains": price.to_string() }));
+        terminal.line(format!(
+            "{id}\nhanded over at up to {} KRT a gigafuel; see it through with `assay job watch {id}`",
+            krt(price)
+        ));
+        renter.stop().await;
+        return Ok(());
+    }
+    let ended = ended_well(&view);
+    let finished = async {
+        let files = custodian.with_folder(|folder| save(folder, &dir.join("results")))?;
+        let text = renter.receipt(&custodian, &view, Disclose::Everything).await?;
+        let receipt = dir.join("receipt.json");
+        write_file(&receipt, text.as_bytes(), 0o600)?;
+        let genesis = dir.join("genesis.json");
+        write_file(&genesis, renter.genesis().to_json().as_bytes(), 0o644)?;
+        Ok::<_, Failure>((files, receipt))
+    }
+    .await;
+    renter.stop().await;
+    ended?;
+    let (files, receipt) = finished?;
+    if terminal.json() {
+        terminal.document(&json!({
+            "job_id": id, "dir": dir, "receipt": receipt, "files": files, "job": view, "verified": true,
+            "cost_grains": view.paid.to_string(), "fuel_total": view.fuel,
+        }));
+    } else {
+        show(&view, terminal);
+        terminal.line(format!("results in {}\nreceipt {}", dir.join("results").display(), receipt.display()));
+    }
+    Ok(())
+}
+
+/// Program, encoded inputs and ABI; a program that nobody could run is refused before it costs money.
+fn load(args: &SubmitArgs) -> Outcome<(Vec<u8>, Vec<Vec<u8>>, Abi)> {
+    let program = read(&args.program)?;
+    let abi = match args.abi {
+        Some(AbiArg::Component) => Abi::Component,
+        Some(AbiArg::Wasi) => Abi::WasiCommand,
+        // The fifth to eighth byte of a component differ from a module's.
+        None if program.get(4..8) == Some(&[0x0d, 0, 1, 0]) => Abi::Component,
+        None => Abi::WasiCommand,
+    };
+    let name = args.program.display();
+    let engine = Engine::new(EngineConfig::default())
+        .map_err(|e| Failure::new(Code::Io, "this machine cannot run the jobs' runtime").because(&e))?;
+    engine.load(&program, abi).map_err(|e| {
+        Failure::new(Code::BadInput, format!("{name} is not a program that providers can run"))
+            .because(&e)
+            .next("build it as a component, or for wasm32-wasip1 and give --abi wasi")
+    })?;
+    if abi == Abi::Component && !args.arg.is_empty() {
+        return Err(Failure::new(Code::BadInput, "a component takes no arguments").next("leave out --arg"));
+    }
+    let inputs = args.input.iter().map(|path| input(path, abi, &args.arg)).collect::<Outcome<_>>()?;
+    Ok((program, inputs, abi))
+}
+
+/// A task's input: a component's bytes, or a command's arguments and standard input.
+fn input(path: &Path, abi: Abi, arguments: &[String]) -> Outcome<Vec<u8>> {
+    let bytes = read(path)?;
+    if abi == Abi::Component {
+        return Ok(bytes);
+    }
+    let input = bundle::Input { args: arguments.to_vec(), stdin: bytes, files: BTreeMap::new() };
+    input
+        .encode()
+        .map_err(|e| Failure::new(Code::BadInput, format!("{} cannot be a task's input", path.display())).because(&e))
+}
+
+/// A tenth above the dearest of the open asks; refused where there are too few.
+fn going_rate(providers: &[assay_types::view::ProviderView], replicas: u8) -> Outcome<Grains> {
+    let open = providers.iter().filter(|p| p.open);
+    let operators: std::collections::BTreeSet<_> = open.clone().map(|p| p.operator).collect();
+    if operators.len() < usize::from(replicas) {
+        return Err(Failure::new(Code::JobFailed, "nobody would run this job")
+            .why(format!("it wants {replicas} providers of different operators, and {} offer work", operators.len()))
+            .next("lower --replicas, or look at `assay chain providers`"));
+    }
+    let dearest = open.map(|p| p.price_per_gigafuel).max().unwrap_or_default();
+    Ok(dearest.saturating_add(dearest / 10).max(1))
+}

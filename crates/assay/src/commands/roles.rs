@@ -1,0 +1,188 @@
+//! `assay node` and `assay provider`: one role a process, each from one TOML file.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use assay_chain::{
+    NodeConfig,
+    host::{Host, HostedNode},
+    keys::ValidatorKeys,
+    mempool::Limits,
+};
+use assay_client::{Keystore, RpcChain, RpcConfig, TokioHost, Wallet};
+use assay_exec::{Engine, EngineConfig};
+use assay_provider::{AdjudicatorConfig, ProviderConfig, adjudicator, provider};
+use assay_types::{Address, B256, Bytes};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::up::interrupted;
+use crate::{
+    cli::{NodeArgs, ProviderArgs},
+    failure::{Code, Failure, Outcome},
+    network::{Edge, StateDir, read_genesis, start_failure},
+    terminal::{Terminal, Tone},
+};
+
+/// Settings of a validator.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    /// The network's genesis file.
+    genesis: PathBuf,
+    /// State directory.
+    dir: PathBuf,
+    /// The validator's keys.
+    keys: PathBuf,
+    /// Address for peers.
+    listen: SocketAddr,
+    /// Address of the JSON-RPC server.
+    rpc: SocketAddr,
+    /// Whether to re-execute disputed tasks.
+    #[serde(default = "yes")]
+    adjudicate: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A validator's keys, as a network's `secrets.json` lists them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    account: B256,
+    node: Bytes,
+}
+
+/// Settings of a provider: its own, and where its account's key is.
+#[derive(Debug, Deserialize)]
+struct ProviderKeys {
+    keys: PathBuf,
+    password_file: PathBuf,
+    #[serde(default)]
+    account: Option<Address>,
+}
+
+fn text(path: &Path) -> Outcome<String> {
+    std::fs::read_to_string(path).map_err(|e| Failure::io(format!("could not read {}", path.display()), &e))
+}
+
+fn bad(path: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::new(Code::BadConfig, format!("{} cannot be used", path.display()))
+        .because(error)
+        .next("the fields are listed by `--help`")
+}
+
+/// Runs one validator until Ctrl-C.
+pub(crate) async fn node(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
+    let file: NodeFile = toml::from_str(&text(&args.config)?).map_err(|e| bad(&args.config, &e))?;
+    let genesis = read_genesis(&file.genesis)?;
+    let keys: KeyFile = serde_json::from_str(&text(&file.keys)?).map_err(|e| bad(&file.keys, &e))?;
+    let wallet = Wallet::from_key(&keys.account)?;
+    let node_keys = ValidatorKeys::from_bytes(&keys.node).map_err(|e| bad(&file.keys, &e))?;
+    let dir = StateDir::open(&file.dir, false)?;
+    match dir.genesis()? {
+        None => dir.adopt(&genesis)?,
+        Some(found) if found.hash() == genesis.hash() => {}
+        Some(found) => {
+            return Err(Failure::new(Code::ForeignDirectory, format!("{} is of another network", file.dir.display()))
+                .why(format!("its genesis is {}, the file's {}", found.hash(), genesis.hash()))
+                .next("choose another directory"));
+        }
+    }
+    let config = NodeConfig {
+        genesis: genesis.clone(),
+        keys: node_keys,
+        partition: "validator".to_owned(),
+        mempool: Limits::default(),
+    };
+    let (path, listen) = (dir.join("validators"), file.listen);
+    let started = tokio::task::spawn_blocking(move || Host::start(path, vec![HostedNode { config, listen }], 2)).await;
+    let host = started
+        .map_err(|e| Failure::new(Code::Internal, "the validator could not start").because(&e))?
+        .map_err(|e| start_failure(&e))?;
+    let node = host.nodes()[0].clone();
+    let edge = Edge::start(node, &dir.join("index"), file.rpc).await?;
+    let url = format!("http://{}", edge.address());
+    let judge = if file.adjudicate {
+        let chain = Arc::new(RpcChain::new(RpcConfig::new(&url))?);
+        let config = AdjudicatorConfig::new(dir.join("adjudicator"));
+        let engine = engine(&dir.join("compiled"))?;
+        Some(adjudicator::start(config, chain, Arc::new(TokioHost), wallet, engine).await?)
+    } else {
+        None
+    };
+    terminal.document(&json!({ "rpc_url": url, "listen": file.listen, "chain_id": genesis.chain_id }));
+    terminal.line(terminal.paint(Tone::Good, "The validator is up."));
+    terminal.line(format!("  RPC {url}\n  peers {}\nStop it with Ctrl-C.", file.listen));
+    let mut ended = host.ended();
+    let outcome = tokio::select! {
+        () = interrupted() => Ok(()),
+        _ = ended.wait_for(|ended| *ended) => Err(Failure::new(Code::Internal, "the validator stopped by itself")
+            .next("start it again with --log info; nothing final is lost")),
+    };
+    terminal.note("stopping");
+    if let Some(judge) = judge {
+        judge.shutdown().await?;
+    }
+    if tokio::task::spawn_blocking(move || host.stop()).await.is_err() {
+        terminal.note("the validator did not end cleanly");
+    }
+    edge.stop().await;
+    outcome
+}
+
+fn engine(cache: &Path) -> Outcome<Arc<Engine>> {
+    let config = EngineConfig { cache_dir: Some(cache.to_owned()), ..EngineConfig::default() };
+    let engine = Engine::new(config)
+        .map_err(|e| Failure::new(Code::Io, "this machine cannot run the jobs' runtime").because(&e))?;
+    Ok(Arc::new(engine))
+}
+
+/// Runs one provider until Ctrl-C, then gives back what it has not begun.
+pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome<()> {
+    let mut table: toml::Table = text(&args.config)?.parse().map_err(|e: toml::de::Error| bad(&args.config, &e))?;
+    let mut own = toml::Table::new();
+    for field in ["keys", "password_file", "account"] {
+        if let Some(value) = table.remove(field) {
+            own.insert(field.to_owned(), value);
+        }
+    }
+    let keys: ProviderKeys = own.try_into().map_err(|e: toml::de::Error| bad(&args.config, &e))?;
+    let config = ProviderConfig::from_toml(&table.to_string()).map_err(|e| bad(&args.config, &e))?;
+    let keystore = Keystore::open(&keys.keys)?;
+    let account = match (keys.account, keystore.list()?.as_slice()) {
+        (Some(account), _) => account,
+        (None, [one]) => one.address,
+        (None, several) => {
+            return Err(Failure::new(Code::NoKey, format!("{} holds {} keys", keys.keys.display(), several.len()))
+                .next("name the provider's with `account = \"0x…\"` in the file"));
+        }
+    };
+    let wallet = keystore.unlock(account, text(&keys.password_file)?.trim_end_matches(['\r', '\n']))?;
+    let chain = Arc::new(RpcChain::new(RpcConfig::new(&config.rpc))?);
+    let engine = engine(&config.data_dir.join("compiled"))?;
+    let running = provider::start(config, chain, Arc::new(TokioHost), wallet, engine).await?;
+    terminal.document(&json!({ "provider": running.address() }));
+    terminal.line(terminal.paint(Tone::Good, "The provider is registered and takes work."));
+    terminal.line(format!("  account {}\nStop it with Ctrl-C: it takes nothing new and finishes what it began; a second Ctrl-C ends it at once.", running.address()));
+    let mut second = tokio::time::interval(std::time::Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            () = interrupted() => break,
+            _ = second.tick() => if !running.is_running() {
+                // It says itself why it ended.
+                return Ok(running.shutdown().await?);
+            },
+        }
+    }
+    terminal.note("draining");
+    tokio::select! {
+        drained = running.drain() => Ok(drained?),
+        () = interrupted() => Ok(()),
+    }
+}
