@@ -18,4 +18,6 @@ pub(crate) mod app;
 pub(crate) mod core;
 pub(crate) mod engine;
 pub(crate) mod gossip;
+pub(crate) mod outcomes;
+pub(crate) mod shelf;
 pub(crate) mod tap;

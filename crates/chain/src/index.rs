@@ -22,7 +22,7 @@
 //! transactions only. They are filed under a transaction of the protocol's own, after all others of
 //! the block, with the hash [`end_hash`]. Blocks without such events have no such transaction.
 
-mod codec;
+pub(crate) mod codec;
 mod follow;
 mod history;
 mod logs;

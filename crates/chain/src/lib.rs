@@ -11,6 +11,7 @@ pub mod light;
 pub mod mempool;
 pub mod node;
 pub mod rpc;
+pub mod simulated;
 pub mod state;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};

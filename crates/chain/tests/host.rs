@@ -133,8 +133,10 @@ fn transfers_become_final_on_all_validators_and_a_restart_resumes_at_the_same_st
     let host = start(dir.path(), &nodes);
     let tips: Vec<_> = host.nodes().iter().map(|node| node.tip().expect("resumed")).collect();
     assert!(tips.iter().all(|tip| tip.height > 0), "the nodes resume: {tips:?}");
-    for node in host.nodes() {
+    for (node, tip) in host.nodes().iter().zip(&tips) {
         wait_for_nonce(node, sender.address(), 20);
+        let kept = (1..=tip.height).map(|height| node.recent_block(height).expect("kept over the restart"));
+        assert_eq!(kept.map(|block| block.txs.len()).sum::<usize>(), 20, "with their receipts");
     }
     let height = tips.iter().map(|tip| tip.height).max().unwrap_or(0);
     wait_for_height(&host.nodes()[0], height + 3);

@@ -29,7 +29,10 @@ use commonware_storage::{
 use commonware_utils::non_empty_range;
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::core::{Core, MAX_STEP_MS, Version, encode_entry};
+use super::{
+    core::{Core, MAX_STEP_MS, Version, encode_entry},
+    outcomes::Outcomes,
+};
 use crate::{
     beacon,
     block::{Block, Header, RoundContext, transactions_root},
@@ -41,6 +44,9 @@ use crate::{
 pub(crate) type Qmdb<E> = variable::Db<mmr::Family, E, Digest, Vec<u8>, Sha256, EightCap, 32, Sequential>;
 /// The one database of the application.
 pub(crate) type Databases<E> = Shared<Qmdb<E>>;
+
+/// A leader's clock may be this much ahead before its voters wait for theirs.
+const CLOCK_TOLERANCE_MS: u64 = 250;
 
 /// Serves no state to peers: the glue crate's state sync carries fixed-size values only so far, so a
 /// node that was away catches up from blocks.
@@ -66,11 +72,12 @@ impl<DB: Send + Sync + 'static> AttachableResolver<DB> for NoStateSync {
 #[derive(Clone)]
 pub(crate) struct App {
     core: Arc<Core>,
+    outcomes: Arc<dyn Outcomes>,
 }
 
 impl App {
-    pub(crate) fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(crate) fn new(core: Arc<Core>, outcomes: Arc<dyn Outcomes>) -> Self {
+        Self { core, outcomes }
     }
 
     /// Writes what `version` changed into the database batch of its parent.
@@ -107,6 +114,10 @@ impl App {
         let mut version = loop {
             if let Some(version) = self.core.version(&at.digest()) {
                 break version;
+            }
+            // Below the tip only the final branch has a future, and its state is gone.
+            if self.core.tip().is_some_and(|(tip, _)| at.header.height <= tip.height) {
+                return None;
             }
             missing.push(at);
             at = older.next().await?.inner().clone();
@@ -198,6 +209,7 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let parent_block = ancestry.next().await?.inner().clone();
         let parent = self.parent_version(&parent_block, ancestry).await?;
         self.wait_for_turn(&rt, &parent).await;
+        let started = now_ms(&rt);
         let height = parent.height.checked_add(1)?;
         let reveal = beacon::reveal(&self.core.committee, &self.core.keys.vote, height);
         let beacon = beacon::accumulate(parent.beacon, &reveal);
@@ -227,7 +239,7 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let block = Block { header, txs };
         let digest = block.digest();
         self.core.remember(digest, version);
-        self.core.note_proposed(digest, now_ms(&rt));
+        self.core.note_proposed(digest, started);
         Some(Proposed { block, merkleized })
     }
 
@@ -251,7 +263,7 @@ impl<E: Spawner + StorageContext> Application<E> for App {
                 }
                 if !matches!(finality, Finality::Finalized) {
                     // Bounded by MAX_STEP_MS: the rule above ties the time to the parent's.
-                    sleep_until(&rt, block.header.timestamp_ms).await;
+                    sleep_until(&rt, block.header.timestamp_ms.saturating_sub(CLOCK_TOLERANCE_MS)).await;
                 }
                 self.core.execute(&parent, &block.header, &block.txs)?
             }
@@ -273,10 +285,14 @@ impl<E: Spawner + StorageContext> Application<E> for App {
     async fn capture(
         &mut self,
         _context: (E, RoundContext),
-        _block: &Block,
+        block: &Block,
         _batches: &<Self::Databases as DatabaseSet<E>>::Merkleized,
         _readers: <Self::Databases as DatabaseSet<E>>::Readers,
     ) {
+        let digest = block.digest();
+        if let Some(outcome) = self.core.outcome(&digest, block) {
+            self.outcomes.put(digest, &outcome).await;
+        }
     }
 
     async fn finalized(

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, StateRead};
+use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, Reject, StateRead};
 use assay_types::{Address, B256, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles};
 use commonware_cryptography::{Digestible as _, sha256::Digest};
 use parking_lot::{Mutex, RwLock};
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Finalized blocks kept in memory for readers that lag.
-const RECENT: usize = 1_024;
+pub(crate) const RECENT: usize = 1_024;
 /// Own proposals whose finality time is remembered.
 const FIGURES: usize = 4_096;
 /// A block may be at most this much later than its parent. Together with waiting for the local clock
@@ -132,6 +132,8 @@ impl Core {
             match tx {
                 Ok(tx) => match builder.add(&tx) {
                     Ok(_) => {}
+                    // `finish` says which invariant is broken and halts.
+                    Err(Reject::LedgerHalted) => break,
                     Err(reject) => {
                         tracing::warn!(height = header.height, %reject, "a block holds a transaction that cannot be in it");
                         return None;
@@ -155,7 +157,9 @@ impl Core {
         for tx in self.mempool.propose(&parent.state, builder.base_fee(), space) {
             match builder.add(&tx) {
                 Ok(_) => txs.push(tx.raw.clone()),
-                Err(assay_ledger::Reject::BlockGasFull | assay_ledger::Reject::BlockBytesFull) => break,
+                Err(Reject::BlockGasFull | Reject::BlockBytesFull | Reject::LedgerHalted) => break,
+                // An earlier one of the same sender was refused; this one may fit later.
+                Err(Reject::NonceGap) => {}
                 Err(reject) => {
                     tracing::debug!(%reject, hash = %tx.hash, "a waiting transaction no longer fits");
                     self.mempool.remove(&tx.hash);
@@ -195,7 +199,7 @@ impl Core {
         }
     }
 
-    /// Records when this node proposed a block.
+    /// Records when this node began to build a block.
     pub(crate) fn note_proposed(&self, digest: Digest, now_ms: u64) {
         let mut proposed = self.proposed.lock();
         if proposed.len() > FIGURES {
@@ -220,6 +224,17 @@ impl Core {
         times.sort_unstable();
         let at = |share: usize| times.get(times.len().saturating_sub(1) * share / 100).copied();
         Some(Quantiles { p50: at(50)?, p99: at(99)? })
+    }
+
+    /// A block with what it did, if it was executed here.
+    pub(crate) fn outcome(&self, digest: &Digest, block: &Block) -> Option<SharedBlock> {
+        let output = self.version(digest)?.output?;
+        Some(Arc::new(finalized_block(*digest, block, &output, self.params().block_gas_limit)))
+    }
+
+    /// Takes older finalized blocks into memory, for readers that lag behind the tip at a restart.
+    pub(crate) fn recall(&self, blocks: impl IntoIterator<Item = SharedBlock>) {
+        self.recent.lock().extend(blocks.into_iter().map(|block| (block.height, block)));
     }
 
     /// A finalized block: readers see it, the pool forgets its transactions, dead forks are dropped.

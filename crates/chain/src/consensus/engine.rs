@@ -2,12 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_types::{
-    Genesis, GenesisError,
-    node::{Certificate, StateProof},
-};
+use assay_types::{Genesis, GenesisError};
 use commonware_broadcast::buffered;
-use commonware_codec::{Encode as _, RangeCfg};
+use commonware_codec::RangeCfg;
 use commonware_consensus::{
     Heightable as _, Reporters,
     marshal::{
@@ -23,9 +20,7 @@ use commonware_consensus::{
     },
     types::{Epoch, FixedEpocher, Height, ViewDelta},
 };
-use commonware_cryptography::{
-    Digested, Digestible as _, Hasher as _, Sha256, certificate::ConstantProvider, sha256::Digest,
-};
+use commonware_cryptography::{Digested, Digestible as _, Sha256, certificate::ConstantProvider, sha256::Digest};
 use commonware_glue::stateful::{
     Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
     db::{DatabaseSet, SyncEngineConfig},
@@ -46,17 +41,19 @@ use rand_core::CryptoRng;
 
 use super::{
     app::{App, Databases, NoStateSync},
-    core::{Core, Version, decode_entry, is_blank, opening_state},
+    core::{Core, RECENT, Version, decode_entry, is_blank, opening_state},
     gossip,
+    outcomes::{Archived, Outcomes},
+    shelf::{self, Shelf},
     tap::Tap,
 };
 use crate::{
-    block::{Block, Header, to_b256},
+    block::Block,
     committee::{Committee, CommitteeError, PublicKey, Scheme},
     keys::ValidatorKeys,
     light::MAX_VALUE_BYTES,
     mempool::Limits,
-    node::{Archive, Node},
+    node::Node,
 };
 
 /// What a node needs besides a runtime and a network.
@@ -282,6 +279,14 @@ where
         prunable::Archive::init(context.child("blocks"), archive_config(&partition, "blocks", page_cache.clone(), ()))
             .await
             .expect("the archive of blocks opens");
+    let outcomes: Arc<dyn Outcomes> = Archived::new(
+        prunable::Archive::init(
+            context.child("outcomes"),
+            archive_config(&partition, "outcomes", page_cache.clone(), (RangeCfg::from(..), ())),
+        )
+        .await
+        .expect("the archive of outcomes opens"),
+    );
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -309,7 +314,7 @@ where
     let (stateful_actor, stateful) = Stateful::new(
         context.child("stateful"),
         StatefulConfig {
-            application: App::new(Arc::clone(&core)),
+            application: App::new(Arc::clone(&core), Arc::clone(&outcomes)),
             db_config: database_config::<E>(&partition, page_cache.clone()),
             provider: (),
             marshal: (marshal.clone(), floor),
@@ -345,6 +350,10 @@ where
             .boxed()
     })
     .await;
+    let tip = core.tip().map_or(0, |(tip, _)| tip.height);
+    for height in tip.saturating_sub(RECENT as u64).saturating_add(1)..=tip {
+        core.recall(outcomes.get(height).await);
+    }
 
     let tap = Tap::new(Arc::clone(&core), context.child("tap"));
     let engine = simplex::Engine::new(
@@ -376,8 +385,8 @@ where
         },
     );
     let handle = engine.start(channels.votes, channels.certificates, channels.resolver);
-    let archive = Shelf::<E> { core: Arc::clone(&core), marshal, database };
-    Ok((Node { core, archive: Arc::new(archive) }, handle))
+    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database });
+    Ok((Node { core, archive: Arc::new(desk) }, handle))
 }
 
 /// Loads the version the node starts from: what its database holds, or the opening state.
@@ -418,88 +427,4 @@ async fn load<E>(
         Version { height, timestamp_ms: block.header.timestamp_ms, beacon: block.header.beacon, state, output: None };
     tracing::info!(height, "resumed");
     core.start_from(&block, version);
-}
-
-/// Certificates from the archives, proofs from the database.
-struct Shelf<E: Clock + Spawner + Storage + Metrics> {
-    core: Arc<Core>,
-    marshal: marshal::core::Mailbox<Scheme, Standard<Block>>,
-    database: Databases<E>,
-}
-
-async fn certified_at(
-    marshal: &marshal::core::Mailbox<Scheme, Standard<Block>>,
-    height: u64,
-) -> Option<(Header, Certificate)> {
-    let finalization = marshal.get_finalization(Height::new(height)).await?;
-    let block = marshal.get_block(Identifier::Height(Height::new(height))).await?;
-    let certified = Certificate {
-        height,
-        hash: to_b256(&block.digest()),
-        header: block.inner().header.encode().to_vec().into(),
-        certificate: finalization.encode().to_vec().into(),
-    };
-    Some((block.inner().header.clone(), certified))
-}
-
-impl<E: Clock + Spawner + Storage + Metrics> Archive for Shelf<E> {
-    fn certified(&self, height: u64) -> BoxFuture<'static, Option<Certificate>> {
-        let (marshal, core) = (self.marshal.clone(), Arc::clone(&self.core));
-        async move {
-            let tip = core.tip().map_or(0, |(tip, _)| tip.height);
-            for height in height.max(1)..=tip {
-                if let Some((_, certified)) = certified_at(&marshal, height).await {
-                    return Some(certified);
-                }
-            }
-            None
-        }
-        .boxed()
-    }
-
-    fn state_proof(&self, key: Vec<u8>) -> BoxFuture<'static, Option<StateProof>> {
-        let (marshal, core, database) = (self.marshal.clone(), Arc::clone(&self.core), self.database.clone());
-        async move {
-            // The database is at the newest applied block; that block's certificate may come a little
-            // later, or never if a descendant finalized it: then the next block serves.
-            let mut blocks = core.blocks.subscribe();
-            for _ in 0..64 {
-                let (root, value, proof) = {
-                    let guard = database.read().await;
-                    let hashed = Sha256::hash(&[&key]);
-                    match guard.get(&hashed).await.ok()? {
-                        Some(entry) => {
-                            let proof = guard.key_value_proof(hashed).await.ok()?;
-                            let (_, value) = decode_entry(&entry)?;
-                            (guard.root(), Some(value), proof.encode())
-                        }
-                        None => (guard.root(), None, guard.exclusion_proof(&hashed).await.ok()?.encode()),
-                    }
-                };
-                let tip = core.tip().map_or(0, |(tip, _)| tip.height);
-                for height in [tip, tip.saturating_add(1)] {
-                    if let Some((header, certified)) = certified_at(&marshal, height).await
-                        && header.state_root == root
-                    {
-                        return Some(StateProof {
-                            height,
-                            hash: certified.hash,
-                            state_root: to_b256(&root),
-                            header: certified.header,
-                            certificate: certified.certificate,
-                            key: key.into(),
-                            value: value.map(Into::into),
-                            proof: proof.to_vec().into(),
-                        });
-                    }
-                }
-                // Lagging is fine: any newer block is a reason to look again.
-                if let Err(tokio::sync::broadcast::error::RecvError::Closed) = blocks.recv().await {
-                    return None;
-                }
-            }
-            None
-        }
-        .boxed()
-    }
 }

@@ -79,7 +79,7 @@ impl From<TxRow> for FinalizedTx {
 }
 
 /// Encodes a block.
-pub(super) fn encode(block: &FinalizedBlock) -> Vec<u8> {
+pub(crate) fn encode(block: &FinalizedBlock) -> Vec<u8> {
     let row = BlockRow {
         height: block.height,
         hash: block.hash,
@@ -104,7 +104,7 @@ pub(super) fn encode(block: &FinalizedBlock) -> Vec<u8> {
 }
 
 /// Decodes what [`encode`] wrote; `None` for anything else.
-pub(super) fn decode(bytes: &[u8]) -> Option<FinalizedBlock> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<FinalizedBlock> {
     let (&VERSION, mut rest) = bytes.split_first()? else { return None };
     let row = BlockRow::decode(&mut rest).ok()?;
     rest.is_empty().then(|| FinalizedBlock {

@@ -1,0 +1,216 @@
+//! Four validators in the deterministic simulator: a crash, a minority cut off, and the same again
+//! from the same seed.
+
+use std::time::Duration;
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use assay_chain::{
+    Node, NodeConfig,
+    committee::{Committee, PublicKey},
+    keys::ValidatorKeys,
+    mempool::Limits,
+    simulated::{identities, join, link, network, unlink},
+};
+use assay_ledger::{account, books};
+use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
+use commonware_cryptography::Signer as _;
+use commonware_p2p::simulated::{Link, Oracle};
+use commonware_runtime::{Clock as _, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::probability;
+use rand::{SeedableRng as _, rngs::StdRng};
+use tokio::sync::oneshot;
+
+const CHAIN_ID: u64 = 710_010;
+type Context = deterministic::Context;
+
+fn rich() -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key")
+}
+
+fn transfer(nonce: u64, to: Address) -> Bytes {
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(to),
+        value: U256::from(1),
+        ..TxEip1559::default()
+    };
+    let signature = rich().sign_hash_sync(&tx.signature_hash()).expect("a key signs");
+    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+fn network_of_four() -> (Genesis, Vec<ValidatorKeys>) {
+    let mut rng = StdRng::seed_from_u64(11);
+    let keys: Vec<ValidatorKeys> = (0..4).map(|_| ValidatorKeys::generate(&mut rng)).collect();
+    let seat = |(index, keys): (u8, &ValidatorKeys)| GenesisValidator {
+        account: Address::repeat_byte(0xa0 + index),
+        stake: GRAINS_PER_KRT,
+        network_key: keys.network_key(),
+        vote_key: keys.vote_key(),
+        proof_of_possession: keys.proof_of_possession(),
+        address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
+    };
+    let genesis = Genesis {
+        chain_id: CHAIN_ID,
+        timestamp_ms: 0,
+        accounts: vec![GenesisAccount { address: rich().address(), balance: 1_000 * GRAINS_PER_KRT }],
+        validators: (0..).zip(&keys).map(seat).collect(),
+        params: Params::default(),
+    };
+    (genesis, keys)
+}
+
+fn wire() -> Link {
+    Link { latency: Duration::from_millis(10), jitter: Duration::from_millis(3), success_rate: probability!(1.0) }
+}
+
+struct Rig {
+    genesis: Genesis,
+    keys: Vec<ValidatorKeys>,
+    names: Vec<PublicKey>,
+    oracle: Oracle<PublicKey, Context>,
+    nodes: Vec<Node>,
+    tasks: Vec<Handle<()>>,
+}
+
+impl Rig {
+    async fn new(context: &Context) -> Self {
+        let (genesis, keys) = network_of_four();
+        let committee = Committee::of_genesis(&genesis).expect("a committee");
+        let oracle = network(context.child("network"), &committee).await;
+        assert_eq!(identities(&committee).len(), 4);
+        let names = keys.iter().map(|keys| keys.network.public_key()).collect();
+        let mut rig = Self { genesis, keys, names, oracle, nodes: Vec::new(), tasks: Vec::new() };
+        for one in 0..4 {
+            for other in 0..one {
+                link(&rig.oracle, &rig.names[one], &rig.names[other], wire()).await;
+            }
+        }
+        for at in 0..4 {
+            let (node, task) = rig.start(context, at).await;
+            rig.nodes.push(node);
+            rig.tasks.push(task);
+        }
+        rig
+    }
+
+    async fn start(&self, context: &Context, at: usize) -> (Node, Handle<()>) {
+        let (started, start) = oneshot::channel();
+        let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
+        let task = context.child("validator").spawn(move |context| async move {
+            let config = NodeConfig { genesis, keys, partition: format!("v{at}"), mempool: Limits::default() };
+            let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
+            started.send(node).expect("awaited");
+            consensus.await.ok();
+        });
+        (start.await.expect("it starts"), task)
+    }
+
+    fn height(&self, at: usize) -> u64 {
+        self.nodes[at].tip().map_or(0, |tip| tip.height)
+    }
+
+    async fn reach(&self, context: &Context, at: usize, height: u64) {
+        for _ in 0..3_000 {
+            if self.height(at) >= height {
+                return;
+            }
+            context.sleep(Duration::from_millis(20)).await;
+        }
+        panic!("validator {at} stands at {:?}, not {height}", self.nodes[at].tip());
+    }
+
+    async fn paid(&self, context: &Context, at: usize, grains: u128) {
+        for _ in 0..3_000 {
+            let (_, state) = self.nodes[at].tip_state().expect("started");
+            if account(&state, receiver()).balance == grains {
+                assert!(books(&state).expect("books").balance());
+                return;
+            }
+            context.sleep(Duration::from_millis(20)).await;
+        }
+        panic!("validator {at} never saw {grains} grains arrive: {:?}", self.nodes[at].tip());
+    }
+
+    async fn agree(&self, context: &Context) {
+        let height = (0..4).map(|at| self.height(at)).max().expect("four") + 1;
+        let mut seen = Vec::new();
+        for at in 0..4 {
+            self.reach(context, at, height).await;
+            let block = self.nodes[at].recent_block(height).expect("recent");
+            seen.push((block.hash, block.state_root));
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:?}");
+    }
+
+    fn send(&self, at: usize, nonces: std::ops::Range<u64>) {
+        for nonce in nonces {
+            self.nodes[at].submit(transfer(nonce, receiver())).expect("admitted");
+        }
+    }
+}
+
+fn receiver() -> Address {
+    Address::repeat_byte(0x55)
+}
+
+/// Replay hash, height and state root at the end.
+fn run(seed: u64) -> (String, u64, B256) {
+    let config = deterministic::Config::default().with_seed(seed).with_timeout(Some(Duration::from_secs(300)));
+    deterministic::Runner::new(config).start(|context| async move {
+        let mut rig = Rig::new(&context).await;
+        rig.send(0, 0..10);
+        for at in 0..4 {
+            rig.paid(&context, at, 10).await;
+        }
+
+        // A crash: three go on, the fourth comes back with its state and catches up.
+        rig.tasks[3].abort();
+        let before = rig.height(3);
+        rig.send(1, 10..20);
+        rig.paid(&context, 1, 20).await;
+        let height = rig.height(1);
+        rig.reach(&context, 1, height + 4).await;
+        let (node, task) = rig.start(&context, 3).await;
+        let resumed = node.tip().expect("resumed").height;
+        assert!(resumed > 0 && resumed <= before, "resumed at {resumed}, stopped at {before}");
+        (rig.nodes[3], rig.tasks[3]) = (node, task);
+        rig.paid(&context, 3, 20).await;
+        rig.agree(&context).await;
+
+        // A minority cut off: it finalizes nothing, the others go on, and it catches up.
+        for other in [0, 1, 3] {
+            unlink(&rig.oracle, &rig.names[2], &rig.names[other]).await;
+        }
+        context.sleep(Duration::from_secs(1)).await;
+        let cut = rig.height(2);
+        rig.send(0, 20..30);
+        rig.paid(&context, 0, 30).await;
+        let height = rig.height(0);
+        rig.reach(&context, 0, height + 4).await;
+        assert_eq!(rig.height(2), cut, "a minority finalizes nothing");
+        for other in [0, 1, 3] {
+            link(&rig.oracle, &rig.names[2], &rig.names[other], wire()).await;
+        }
+        rig.paid(&context, 2, 30).await;
+        rig.agree(&context).await;
+
+        let tip = rig.nodes[2].tip().expect("a tip");
+        println!("seed {seed}: height {}, finality {:?} ms simulated", tip.height, rig.nodes[0].finality());
+        (context.auditor().state(), tip.height, tip.state_root)
+    })
+}
+
+#[test]
+fn a_network_survives_a_crash_and_a_partition_and_the_same_seed_replays_it() {
+    let first = run(1);
+    assert_eq!(first, run(1), "the same seed is the same run");
+    assert_ne!(first.0, run(2).0, "another seed is another run");
+}
