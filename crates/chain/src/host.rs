@@ -39,6 +39,9 @@ pub const FORMAT: u32 = 1;
 /// Time that requests under way get to end before the actors that answer them do.
 const SETTLE: Duration = Duration::from_millis(150);
 
+/// Stack of the thread that starts the nodes: unoptimised, starting overflows the usual 2 MiB.
+const STACK: usize = 16 << 20;
+
 /// Names the network a state directory belongs to.
 #[derive(Debug, Serialize, Deserialize)]
 struct Tag {
@@ -147,7 +150,8 @@ impl Host {
             });
             ending.send_replace(true);
         };
-        let thread = std::thread::Builder::new().name("chain".into()).spawn(body).map_err(&unusable)?;
+        let thread =
+            std::thread::Builder::new().name("chain".into()).stack_size(STACK).spawn(body).map_err(&unusable)?;
         match outcome.recv() {
             Ok(Ok(nodes)) => Ok(Self { nodes, stop: Some(stop), thread: Some(thread), ended }),
             Ok(Err(error)) => {
