@@ -214,3 +214,41 @@ fn a_network_survives_a_crash_and_a_partition_and_the_same_seed_replays_it() {
     assert_eq!(first, run(1), "the same seed is the same run");
     assert_ne!(first.0, run(2).0, "another seed is another run");
 }
+
+#[test]
+fn a_blackout_of_all_validators_at_any_moment_loses_no_finalized_block_and_no_receipt() {
+    for cut_ms in [120, 257, 391, 660, 1_003] {
+        let config = deterministic::Config::default().with_seed(cut_ms).with_timeout(Some(Duration::from_secs(300)));
+        let (tips, checkpoint) = deterministic::Runner::new(config).start_and_recover(|context| async move {
+            let rig = Rig::new(&context).await;
+            rig.send(0, 0..10);
+            context.sleep(Duration::from_millis(cut_ms)).await;
+            rig.nodes.iter().map(|node| node.tip().expect("started")).collect::<Vec<_>>()
+        });
+        let agreed = tips.iter().max_by_key(|tip| tip.height).copied().expect("four");
+        deterministic::Runner::from(checkpoint).start(|context| async move {
+            let rig = Rig::new(&context).await;
+            for at in 0..4 {
+                let resumed = rig.nodes[at].tip().expect("resumed");
+                for height in 1..=resumed.height {
+                    assert!(
+                        rig.nodes[at].recent_block(height).is_some(),
+                        "cut at {cut_ms} ms: no receipts of {height}"
+                    );
+                }
+                rig.reach(&context, at, agreed.height).await;
+                if agreed.height > 0 {
+                    let block = rig.nodes[at].recent_block(agreed.height).expect("recent");
+                    assert_eq!((block.hash, block.state_root), (agreed.hash, agreed.state_root), "cut at {cut_ms} ms");
+                }
+            }
+            let (_, state) = rig.nodes[0].tip_state().expect("a tip");
+            let next = account(&state, rich().address()).nonce;
+            rig.send(1, next..20);
+            for at in 0..4 {
+                rig.paid(&context, at, 20).await;
+            }
+            rig.agree(&context).await;
+        });
+    }
+}
