@@ -208,3 +208,28 @@ fn a_taken_port_a_foreign_directory_and_another_version_are_refused_by_name() {
     let refused = Host::start(dir.path().to_owned(), nodes, 2).err();
     assert!(matches!(refused, Some(StartError::StateVersion { .. })), "{refused:?}");
 }
+
+#[test]
+fn a_burst_from_one_account_is_admitted_while_its_earlier_transactions_become_final() {
+    let sender = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+    let (_, nodes) = network(5, sender.address());
+    let dir = tempfile::tempdir().expect("a directory");
+    let host = start(dir.path(), &nodes);
+    let (node, to, count) = (&host.nodes()[0], Address::repeat_byte(9), 6_000);
+    let begin = Instant::now();
+    for nonce in 0..count {
+        while node.mempool().len() >= 3_000 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        node.submit(transfer(&sender, nonce, to, 1)).expect("no gap: the earlier ones wait or are final");
+    }
+    for node in host.nodes() {
+        wait_for_nonce(node, sender.address(), count);
+    }
+    println!(
+        "{:.0} transfers a second, finality {:?} ms",
+        count as f64 / begin.elapsed().as_secs_f64(),
+        node.finality()
+    );
+    host.stop();
+}

@@ -1,7 +1,7 @@
 //! One pool shared by the RPC, gossip and the leader.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -22,6 +22,9 @@ const WORTH_SHARING: usize = 4;
 
 /// Transactions a gossip task may lag behind before it misses some.
 const FRESH_BACKLOG: usize = 8_192;
+
+/// Blocks by which the state that an insertion reads may be older than the pool.
+const SETTLED_BLOCKS: u64 = 64;
 
 impl PoolTx for Checked {
     fn hash(&self) -> B256 {
@@ -66,6 +69,10 @@ pub enum Origin {
 #[derive(Debug)]
 pub struct Mempool {
     pool: Mutex<Pool<Checked>>,
+    /// Nonces that recent blocks left their senders with, and the blocks' heights. Who inserts with a
+    /// state read a moment ago must not miss what the pool has dropped as final since. Locked after
+    /// `pool`, written before the pool follows a block.
+    settled: Mutex<BTreeMap<Address, (u64, u64)>>,
     rules: CheckRules,
     admitted: AtomicU64,
     arrivals: watch::Sender<u64>,
@@ -77,6 +84,7 @@ impl Mempool {
     pub fn new(limits: Limits, rules: CheckRules, height: u64, base_fee: u128) -> Self {
         Self {
             pool: Mutex::new(Pool::new(limits, height, base_fee)),
+            settled: Mutex::default(),
             rules,
             admitted: AtomicU64::new(0),
             arrivals: watch::Sender::new(0),
@@ -153,8 +161,13 @@ impl Mempool {
             .into_iter()
             .map(|tx| {
                 // State is read outside the lock; one transaction at a time keeps the lock short.
-                let funds = funds(state, &tx.sender);
-                self.pool.lock().insert(Arc::clone(&tx), funds)?;
+                let mut funds = funds(state, &tx.sender);
+                let mut pool = self.pool.lock();
+                if let Some((nonce, _)) = self.settled.lock().get(&tx.sender) {
+                    funds.nonce = funds.nonce.max(*nonce);
+                }
+                pool.insert(Arc::clone(&tx), funds)?;
+                drop(pool);
                 accepted += 1;
                 if origin == Origin::Local {
                     // No receiver means that nobody gossips, as with a single validator.
@@ -183,6 +196,12 @@ impl Mempool {
 
     /// Follows a finalized block; `state` is the state after it and `next_base_fee` its successor's.
     pub fn finalized(&self, block: &FinalizedBlock, state: &dyn StateRead, next_base_fee: u128) {
+        let mut settled = self.settled.lock();
+        settled.retain(|_, (_, height)| height.saturating_add(SETTLED_BLOCKS) > block.height);
+        for tx in &block.txs {
+            settled.insert(tx.receipt.from, (account(state, tx.receipt.from).nonce, block.height));
+        }
+        drop(settled);
         let senders = block.txs.iter().map(|tx| tx.receipt.from);
         self.pool.lock().finalized(block.height, next_base_fee, senders, |sender| funds(state, sender));
     }
