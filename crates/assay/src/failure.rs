@@ -130,7 +130,7 @@ impl Failure {
     }
 
     /// Adds an error and everything that caused it.
-    pub(crate) fn because(mut self, error: &(dyn std::error::Error)) -> Self {
+    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
             let text = error.to_string();

@@ -57,16 +57,27 @@ fn run(cli: Cli, terminal: &Terminal) -> Outcome<()> {
 }
 
 async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
-    match command {
-        Command::Quickstart(args) => commands::quickstart::run(args, terminal).await,
-        Command::Up(args) => commands::up::run(args, terminal).await,
-        Command::Node(args) => commands::roles::node(args, terminal).await,
-        Command::Provider(args) => commands::roles::provider(args, terminal).await,
-        Command::Job(command) => commands::job::run(command, terminal).await,
-        Command::Account(command) => commands::account::run(command, terminal).await,
-        Command::Chain(command) => commands::chain::run(command, terminal).await,
-        Command::Bench(args) => commands::bench::run(args, terminal).await,
-        Command::Completions { .. } => Ok(()),
+    // These end with Ctrl-C, and in order.
+    let command = match command {
+        Command::Up(args) => return commands::up::run(args, terminal).await,
+        Command::Node(args) => return commands::roles::node(args, terminal).await,
+        Command::Provider(args) => return commands::roles::provider(args, terminal).await,
+        other => other,
+    };
+    let work = async {
+        match command {
+            Command::Quickstart(args) => commands::quickstart::run(args, terminal).await,
+            Command::Job(command) => commands::job::run(command, terminal).await,
+            Command::Account(command) => commands::account::run(command, terminal).await,
+            Command::Chain(command) => commands::chain::run(command, terminal).await,
+            Command::Bench(args) => commands::bench::run(args, terminal).await,
+            Command::Up(_) | Command::Node(_) | Command::Provider(_) | Command::Completions { .. } => Ok(()),
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = commands::up::interrupted() => Err(Failure::new(Code::Interrupted, "interrupted")
+            .next("what was submitted goes on: `assay job list` shows it")),
     }
 }
 

@@ -78,11 +78,6 @@ impl Renter {
         &self.genesis
     }
 
-    /// Signs and sends its transactions.
-    pub(crate) fn sender(&self) -> &TxSender {
-        &self.sender
-    }
-
     /// Seals a job and submits it; its folder is `dir`.
     pub(crate) async fn submit(&self, request: &JobRequest, dir: &Path) -> Outcome<(Custodian, JobId)> {
         let key =

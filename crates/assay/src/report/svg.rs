@@ -173,17 +173,6 @@ impl Plot {
         self.path(class, &path);
     }
 
-    /// The area between the points and a base line.
-    pub(crate) fn area(&mut self, class: &str, base: f64, points: &[(f64, f64)]) {
-        let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
-        let mut path = format!("M{:.1} {:.1}", self.px(first.0), self.py(base));
-        for (x, y) in points {
-            let _infallible = write!(path, "L{:.1} {:.1}", self.px(*x), self.py(*y));
-        }
-        let _infallible = write!(path, "L{:.1} {:.1}Z", self.px(last.0), self.py(base));
-        self.path(class, &path);
-    }
-
     /// Upright bars from zero: left edge, right edge, height.
     pub(crate) fn bars(&mut self, class: &str, bars: impl IntoIterator<Item = (f64, f64, f64)>) {
         let mut path = String::new();
@@ -205,12 +194,6 @@ impl Plot {
             top + 12.0 + 15.0 * f64::from(level),
             escape(label)
         );
-    }
-
-    /// A horizontal line across the chart.
-    pub(crate) fn level(&mut self, class: &str, y: f64) {
-        let (py, left, right) = (self.py(y), self.margins.left, self.width - self.margins.right);
-        self.path(class, &format!("M{left:.1} {py:.1}H{right:.1}"));
     }
 
     fn path(&mut self, class: &str, d: &str) {

@@ -262,6 +262,7 @@ pub(super) fn document(f: &Findings) -> serde_json::Value {
             "submit_to_settled_ms": j.submit_to_settled_ms,
             "result_root": j.result_root,
             "receipt": j.receipt,
+            "receipt_bytes": j.receipt_bytes,
             "disputes": j.timeline.disputes,
             "lots_redone": j.timeline.requeued,
         })

@@ -1,0 +1,6 @@
+//! The binary `assay` as its users run it: every test spawns it.
+
+mod kit;
+mod quickstart;
+mod refusals;
+mod up;
