@@ -174,6 +174,7 @@ impl Timeline {
             IJobsEvents::ProviderPaid(e) => {
                 let paid = self.paid.entry(e.provider).or_default();
                 *paid = paid.saturating_add(e.amount);
+                self.paid_for(e.lot, e.provider, now);
             }
             IJobsEvents::JobClosed(_) => self.closed_at_ms = Some(time_ms),
             IJobsEvents::Revealed(_)
@@ -233,6 +234,16 @@ impl Timeline {
 
     fn enter_all(&mut self, lot: u32, phase: Phase, now: u64) {
         self.rows.iter_mut().filter(|r| r.lot == lot && r.end == End::Open).for_each(|row| row.enter(phase, now));
+    }
+
+    /// A replica that was right keeps its place when its lot is handed out anew, and is paid with it.
+    fn paid_for(&mut self, lot: u32, provider: Address, now: u64) {
+        let row = self.rows.iter_mut().rev().find(|r| r.lot == lot && r.provider == provider);
+        if let Some(row) = row.filter(|r| r.end == End::Released) {
+            row.end = End::Open;
+            row.enter(Phase::Committed, now);
+            row.end = End::Settled;
+        }
     }
 
     fn close(&mut self, lot: u32, provider: Option<Address>, end: End, now: u64) {

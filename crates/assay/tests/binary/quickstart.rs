@@ -71,7 +71,8 @@ fn tables_and_report_are_there(place: &Place, run: &Value) {
     let header = "contract,expiration,type,strike,forward,discount,years,implied_vol,price,delta,gamma,vega,theta";
     assert_eq!(surface.lines().next(), Some(header));
     assert_eq!(surface.lines().count() as u64 - 1, run["contracts_priced"].as_u64().expect("a number"));
-    let header = "expiration,root,forward,discount,years,atm_vol,skew,a,b,rho,m,sigma,fit_error_vol,fit_error_spreads,flags";
+    let header =
+        "expiration,root,forward,discount,years,atm_vol,skew,a,b,rho,m,sigma,fit_error_vol,fit_error_spreads,flags";
     assert_eq!(read("slices").lines().next(), Some(header));
     assert!(read("report").contains("</html>"));
 }

@@ -78,7 +78,44 @@ fn a_failure_is_one_json_document_where_json_is_asked_for() {
 #[test]
 fn the_help_lists_every_command_and_exit_code() {
     let output = Place::new().run(&["-h"]);
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @"");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout), @r"
+    A market for compute in which wrong answers cost more than they earn
+
+    Usage: assay [OPTIONS] <COMMAND>
+
+    Commands:
+      quickstart   Start a network, price an option book on it, verify, pay, report
+      up           Keep a network running on this machine
+      node         Run one validator
+      provider     Run one provider
+      job          Submit, follow, fetch and verify jobs
+      account      Keys and balances
+      chain        Read the chain
+      bench        Measure this machine: finality, throughput, round trips, Wasm against native, memory
+      completions  Print a completion script
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+          --output <OUTPUT>  How to print the result: tables for people, or one JSON document for
+                             programs [default: table] [possible values: table, json]
+          --log <FILTER>     What to log to standard error, as in `info` or `assay_chain=debug` [env:
+                             ASSAY_LOG=] [default: off]
+      -h, --help             Print help (see more with '--help')
+      -V, --version          Print version
+
+    Exit codes:
+      0    done
+      1    a fault of this program; please report it
+      2    the command line is wrong
+      3    an input is wrong: a file, a row of it, an amount, a key
+      4    a node or provider does not answer
+      5    the network refused the transaction
+      6    the job ended without a complete result
+      7    verification failed: the result must not be trusted
+      8    this machine is in the way: port taken, state directory in use or foreign, disk full
+      9    it took longer than allowed
+      130  interrupted with Ctrl-C
+    ");
 }
 
 #[test]
