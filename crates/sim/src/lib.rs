@@ -1,1 +1,21 @@
-//! assay-sim
+//! A whole network in one deterministic simulation: validators with real consensus, real state and
+//! real signatures; providers, adjudicators and a renter with their real agents; the real sandbox.
+//! Only sockets, clocks and disks are simulated. One seed is one run, bit for bit.
+//!
+//! ```text
+//!  scenario (seed) ── faults: crashes, a partition, a provider that dies ── world
+//!  world: 4 validators · commonware deterministic runtime · p2p::simulated
+//!         agents ── SimChain ── Node handle of one validator
+//!                └─ SimBlobs ── blobs in memory, nodes go on- and offline
+//!  checks, every 100 simulated ms: one chain, one state root a height, books balanced
+//!  at the end: all jobs closed, honest outputs, liar slashed, honest providers not
+//! ```
+
+pub mod blobs;
+pub mod chain;
+pub mod host;
+pub mod scenario;
+pub mod world;
+
+pub use scenario::Scenario;
+pub use world::{Report, run};
