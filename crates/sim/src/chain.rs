@@ -115,12 +115,10 @@ impl Chain for SimChain {
         match self.node()?.submit(raw) {
             Ok(hash) => Ok(hash),
             Err(SubmitError::Pool(assay_chain::mempool::PoolError::AlreadyKnown)) => Ok(hash),
-            Err(SubmitError::Reject(reject)) => Err(ChainError::Rejected {
-                code: reject.code(),
-                name: reject.name().to_owned(),
-                detail: reject.to_string(),
-            }),
-            Err(other) => Err(ChainError::Rejected { code: 0, name: other.name().into(), detail: other.to_string() }),
+            Err(refused) => {
+                let (code, name) = refused.code();
+                Err(ChainError::Rejected { code, name: name.to_owned(), detail: refused.to_string() })
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use assay_provider::Misbehaviour;
+use commonware_utils::Probability;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Serialize;
 
@@ -86,11 +87,11 @@ impl Scenario {
 
     /// How links behave.
     pub fn link(&self) -> commonware_p2p::simulated::Link {
-        let arrives = commonware_utils::Probability::new(1_000 - self.lost_per_mille.min(1_000), 1_000);
+        let arrives = Probability::new(1_000 - self.lost_per_mille.min(1_000), 1_000).expect("a share of a thousand");
         commonware_p2p::simulated::Link {
             latency: Duration::from_millis(self.latency_ms),
             jitter: Duration::from_millis(self.jitter_ms),
-            success_rate: arrives.unwrap_or(commonware_utils::Probability::one()),
+            success_rate: arrives,
         }
     }
 }

@@ -19,7 +19,7 @@ use assay_chain::{
     simulated,
 };
 use assay_client::{
-    Chain as _, Custodian, CustodianPolicy, JobFolder, JobRequest, JobTerms, SenderConfig, TxSender, Until, Wallet,
+    Custodian, CustodianPolicy, JobFolder, JobRequest, JobTerms, SenderConfig, TxSender, Until, Wallet,
 };
 use assay_exec::{Cancel, Engine, EngineConfig};
 use assay_ledger::{StateRead as _, books, query};
@@ -145,8 +145,8 @@ fn genesis(keys: &[ValidatorKeys]) -> Genesis {
 }
 
 /// Input of a task: work that takes a few thousand fuel and differs from task to task.
-fn input(job: usize, task: u8) -> Bytes {
-    Bytes::from(format!("spin {}", 1_000 + 100 * job + usize::from(task)))
+fn input(job: usize, task: u8) -> alloy_primitives::Bytes {
+    format!("spin {}", 1_000 + 100 * job + usize::from(task)).into_bytes().into()
 }
 
 /// An agent's parts that outlive it.
@@ -350,7 +350,7 @@ impl World {
         let name = "renter";
         let blobs = self.plane.node(&format!("renter/{number}"), Arc::new(RefusePuts));
         let request = JobRequest {
-            program: Bytes::from_static(PROGRAM),
+            program: alloy_primitives::Bytes::from_static(PROGRAM),
             program_sealed: number % 2 == 0,
             inputs: (0..tasks).map(|task| input(number, task)).collect(),
             terms: JobTerms {
