@@ -156,6 +156,17 @@ struct Running {
     task: Handle<()>,
 }
 
+/// A job under way.
+struct Submitted {
+    number: usize,
+    tasks: u8,
+    /// Known once the chain has it.
+    id: Arc<Mutex<Option<JobId>>>,
+    /// Raised when all outputs are here.
+    done: Arc<AtomicBool>,
+    dir: PathBuf,
+}
+
 struct World {
     context: Context,
     scenario: Scenario,
@@ -346,12 +357,12 @@ impl World {
     }
 
     /// Submits a job and looks after it until all outputs are here; raises the flag then.
-    fn submit(&self, number: usize, tasks: u8) -> (Arc<Mutex<Option<JobId>>>, Arc<AtomicBool>, PathBuf) {
+    fn submit(&self, number: usize, tasks: u8) -> Submitted {
         let name = "renter";
         let blobs = self.plane.node(&format!("renter/{number}"), Arc::new(RefusePuts));
         let request = JobRequest {
             program: alloy_primitives::Bytes::from_static(PROGRAM),
-            program_sealed: number % 2 == 0,
+            program_sealed: number.is_multiple_of(2),
             inputs: (0..tasks).map(|task| input(number, task)).collect(),
             terms: JobTerms {
                 abi: Abi::Component,
@@ -399,7 +410,7 @@ impl World {
             }
             finished.store(true, Ordering::Relaxed);
         });
-        (id, done, dir)
+        Submitted { number, tasks, id, done, dir }
     }
 
     async fn live(&mut self) -> Report {
@@ -415,7 +426,7 @@ impl World {
             let due: Vec<_> = pending.iter().copied().filter(|(_, at, _)| *at <= now).collect();
             pending.retain(|(_, at, _)| *at > now);
             for (number, _, tasks) in due {
-                jobs.push((number, tasks, self.submit(number, tasks)));
+                jobs.push(self.submit(number, tasks));
             }
             if !crashed && now >= plan.crash.from_ms {
                 crashed = true;
@@ -447,7 +458,7 @@ impl World {
             }
             self.check();
             let over = now >= plan.length_ms && pending.is_empty();
-            if over && jobs.iter().all(|(_, _, (_, done, _))| done.load(Ordering::Relaxed)) {
+            if over && jobs.iter().all(|job| job.done.load(Ordering::Relaxed)) {
                 break;
             }
             assert!(now < deadline, "{}", self.stuck(&jobs));
@@ -458,13 +469,13 @@ impl World {
         self.report(&jobs)
     }
 
-    fn stuck(&self, jobs: &[(usize, u8, (Arc<Mutex<Option<JobId>>>, Arc<AtomicBool>, PathBuf))]) -> String {
+    fn stuck(&self, jobs: &[Submitted]) -> String {
         let state = self.best().and_then(|node| node.tip_state());
         let views: Vec<_> = jobs
             .iter()
-            .map(|(number, _, (id, done, _))| {
-                let view = id.lock().and_then(|id| query::job(&state.as_ref()?.1, id));
-                format!("job {number} (done {}): {view:#?}", done.load(Ordering::Relaxed))
+            .map(|job| {
+                let view = job.id.lock().and_then(|id| query::job(&state.as_ref()?.1, id));
+                format!("job {} (done {}): {view:#?}", job.number, job.done.load(Ordering::Relaxed))
             })
             .collect();
         let trouble: Vec<_> = self.providers.values().map(|p| p.agent.status()).collect();
@@ -540,10 +551,10 @@ impl World {
         panic!("the validators did not all reach height {target}: {:?}", self.scenario);
     }
 
-    fn report(&self, jobs: &[(usize, u8, (Arc<Mutex<Option<JobId>>>, Arc<AtomicBool>, PathBuf))]) -> Report {
+    fn report(&self, jobs: &[Submitted]) -> Report {
         let (tip, state) = self.best().and_then(|node| node.tip_state()).expect("a network with a tip");
         let mut redone = 0;
-        for (number, tasks, (id, _, dir)) in jobs {
+        for Submitted { number, tasks, id, dir, .. } in jobs {
             let id = id.lock().expect("submitted");
             let job = query::job(&state, id).expect("known");
             assert_eq!(job.outcome, Some(JobOutcome::Completed), "job {number}: {:?} {:?}", job.cause, self.scenario);

@@ -1,3 +1,5 @@
+//! The rules of the pool as a table, and its bounds under random calls.
+
 use alloy_primitives::keccak256;
 
 use super::*;

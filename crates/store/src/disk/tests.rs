@@ -1,3 +1,5 @@
+//! Keeping blobs on disk: damage, quota, restarts.
+
 use std::{fs, io::Write, os::unix::fs::PermissionsExt};
 
 use super::{writer::Sink, *};
