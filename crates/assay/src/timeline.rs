@@ -4,7 +4,7 @@
 //! Times are block times in milliseconds since the job was submitted. The timeline is a fold over
 //! finalized blocks, so feeding the same blocks gives the same timeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_sol_types::SolEventInterface;
 use assay_types::{
@@ -98,6 +98,8 @@ pub(crate) struct Timeline {
     pub(crate) requeued: u32,
     /// Paid to each provider.
     pub(crate) paid: BTreeMap<Address, Grains>,
+    /// Providers that have the job key.
+    keyed: BTreeSet<Address>,
     /// The last thing that happened, in words.
     pub(crate) latest: String,
 }
@@ -148,8 +150,12 @@ impl Timeline {
     fn job_event(&mut self, event: IJobsEvents, time_ms: u64, now: u64) {
         match event {
             IJobsEvents::JobSubmitted(_) => self.submitted_at_ms = Some(time_ms),
-            IJobsEvents::LotAssigned(e) => self.enter(e.lot, e.provider, Phase::Key, now),
+            IJobsEvents::LotAssigned(e) => {
+                let phase = if self.keyed.contains(&e.provider) { Phase::Run } else { Phase::Key };
+                self.enter(e.lot, e.provider, phase, now);
+            }
             IJobsEvents::KeyDelivered(e) => {
+                self.keyed.insert(e.provider);
                 let waiting = self.rows.iter_mut().filter(|r| r.provider == e.provider && r.is_in(Phase::Key));
                 waiting.for_each(|row| row.enter(Phase::Run, now));
             }

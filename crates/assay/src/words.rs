@@ -45,7 +45,10 @@ pub(crate) fn krt(grains: Grains) -> String {
         return "0".to_owned();
     }
     if grains < STEP {
-        return format!("{} grains", grains);
+        // Three digits from the first that is not zero.
+        let digits = format!("{grains:018}");
+        let first = digits.find(|c: char| c != '0').unwrap_or_default();
+        return format!("0.{}", digits[..(first + 3).min(18)].trim_end_matches('0'));
     }
     let rounded = (grains + STEP / 2) / STEP;
     let whole = u64::try_from(rounded / 1_000_000).map_or_else(|_| (rounded / 1_000_000).to_string(), thousands);
@@ -96,7 +99,8 @@ mod tests {
         assert_eq!(number(-0.0004, 2), "0.00");
         assert_eq!(percent(0.14249, 2), "14.25 %");
         assert_eq!(krt(3 * GRAINS_PER_KRT / 2), "1.5");
-        assert_eq!(krt(7), "7 grains");
+        assert_eq!(krt(7), "0.000000000000000007");
+        assert_eq!(krt(125_862_000_000), "0.000000125");
         assert_eq!(krt(1_234 * GRAINS_PER_KRT), "1,234");
         assert_eq!(duration(999), "999 ms");
         assert_eq!(duration(12_345), "12.3 s");
