@@ -384,7 +384,8 @@ impl Custodian {
     async fn deliver(&self, job: JobId, provider: Address) -> Result<Outcome, CustodianError> {
         let registered = self.chain.provider(provider).await?.ok_or(CustodianError::NoEndpoint(provider))?;
         let key = self.folder.lock().key();
-        let sealed = seal_key(&key, &registered.sealing_key.0, &key_binding(&job.0, &provider.0.0))?;
+        let sealed =
+            seal_key(&key, &registered.sealing_key.0, &key_binding(&job.0, &provider.0.0), self.host.random())?;
         let call = IJobs::deliverKeyCall { job, provider, sealedKey: sealed.into() };
         self.sender.send(TxRequest::call(system::JOBS, &call)).await?;
         Ok(Outcome::Done)

@@ -137,7 +137,8 @@ impl Agent {
     async fn share_key(&self, job: JobId, provider: Address) -> Result<Outcome, AgentError> {
         let key = self.key(&job)?;
         let found = self.parts.chain.provider(provider).await?.ok_or(AgentError::Missing("the provider"))?;
-        let sealed = seal_key(&key, &found.sealing_key.0, &key_binding(&job.0, &provider.0.0));
+        let sealed =
+            seal_key(&key, &found.sealing_key.0, &key_binding(&job.0, &provider.0.0), self.parts.host.random());
         let sealed = sealed.map_err(|_| AgentError::Missing("a usable sealing key"))?;
         let call = IJobs::deliverKeyCall { job, provider, sealedKey: sealed.into() };
         self.parts.sender.send(TxRequest::call(system::JOBS, &call)).await?;

@@ -12,8 +12,10 @@ use std::fmt;
 
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable, aead::ChaCha20Poly1305, kdf::HkdfSha256,
-    kem::X25519HkdfSha256, single_shot_open, single_shot_seal,
+    kem::X25519HkdfSha256, single_shot_open, single_shot_seal_with_rng,
 };
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{JobKey, SealError};
@@ -82,14 +84,18 @@ fn private_key(secret: &[u8; 32]) -> <X25519HkdfSha256 as Kem>::PrivateKey {
 }
 
 /// Seals the job key to the owner of `recipient`, bound to `info` ([`key_binding`]).
-pub fn seal_key(key: &JobKey, recipient: &[u8; 32], info: &[u8]) -> Result<Vec<u8>, SealError> {
+///
+/// `entropy` must be 32 bytes nobody can guess, used once: the ephemeral key follows from it. The
+/// caller brings it so that a simulated machine can be replayed.
+pub fn seal_key(key: &JobKey, recipient: &[u8; 32], info: &[u8], entropy: [u8; 32]) -> Result<Vec<u8>, SealError> {
     let recipient = Deserializable::from_bytes(recipient).map_err(|_| SealError::BadPublicKey)?;
-    let (encapped, ciphertext) = single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+    let (encapped, ciphertext) = single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Base,
         &recipient,
         info,
         key.as_bytes(),
         &[VERSION],
+        &mut ChaCha20Rng::from_seed(entropy),
     )
     .map_err(|_| SealError::BadPublicKey)?;
     Ok([&[VERSION], encapped.to_bytes().as_slice(), &ciphertext].concat())
@@ -130,7 +136,7 @@ mod tests {
         let (provider, other) = (SealingKeypair::generate().unwrap(), SealingKeypair::generate().unwrap());
         let key = JobKey::generate().unwrap();
         let info = key_binding(&[1; 32], &[2; 20]);
-        let sealed = seal_key(&key, &provider.public(), &info).unwrap();
+        let sealed = seal_key(&key, &provider.public(), &info, [1; 32]).unwrap();
         assert_eq!(sealed.len(), SEALED_KEY_BYTES);
         let opened = open_key(&sealed, &provider, &info).unwrap();
         assert_eq!(opened.as_bytes(), key.as_bytes());
@@ -154,7 +160,8 @@ mod tests {
     fn a_sealed_key_replayed_for_another_job_or_provider_does_not_open() {
         let provider = SealingKeypair::generate().unwrap();
         let sealed =
-            seal_key(&JobKey::generate().unwrap(), &provider.public(), &key_binding(&[1; 32], &[2; 20])).unwrap();
+            seal_key(&JobKey::generate().unwrap(), &provider.public(), &key_binding(&[1; 32], &[2; 20]), [2; 32])
+                .unwrap();
         for info in [key_binding(&[9; 32], &[2; 20]), key_binding(&[1; 32], &[9; 20]), Vec::new()] {
             assert_eq!(open_key(&sealed, &provider, &info).unwrap_err(), SealError::NotAuthentic);
         }
@@ -163,7 +170,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_wrong_length_is_noticed() {
         let provider = SealingKeypair::from_secret([7; 32]);
-        let sealed = seal_key(&JobKey::generate().unwrap(), &provider.public(), b"info").unwrap();
+        let sealed = seal_key(&JobKey::generate().unwrap(), &provider.public(), b"info", [3; 32]).unwrap();
         for at in 0..sealed.len() * 8 {
             // RFC 7748 ignores the top bit of a coordinate, but HPKE hashes the encoding as sent.
             let mut bad = sealed.clone();
@@ -177,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_public_key_of_small_order_is_refused() {
-        let sealed = seal_key(&JobKey::generate().unwrap(), &[0; 32], b"info");
+        let sealed = seal_key(&JobKey::generate().unwrap(), &[0; 32], b"info", [4; 32]);
         assert_eq!(sealed.unwrap_err(), SealError::BadPublicKey);
     }
 
