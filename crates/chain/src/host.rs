@@ -240,7 +240,8 @@ async fn start_on_sockets(
         backfill: channel(4, NZU32!(64)),
         txs: channel(5, NZU32!(256)),
     };
-    let (node, handle) = start(context.child("chain"), config, channels, oracle.clone(), oracle).await?;
+    // The network first: what a node missed while it was down it asks for as it starts.
     let network = network.start();
+    let (node, handle) = start(context.child("chain"), config, channels, oracle.clone(), oracle).await?;
     Ok((node, handle, network))
 }
