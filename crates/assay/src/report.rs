@@ -38,9 +38,9 @@ pub(crate) fn html(f: &Findings) -> String {
     page.push_str(&book::section(f));
     page.push_str(&run::section(f));
     page.push_str("</main>\n");
-    let _infallible = write!(
+    let _infallible = writeln!(
         page,
-        "<footer>Made by assay {} on this machine. Quotes are of {}; nothing here is advice.</footer></body></html>\n",
+        "<footer>Made by assay {} on this machine. Quotes are of {}; nothing here is advice.</footer></body></html>",
         env!("CARGO_PKG_VERSION"),
         escape(&f.market.as_of)
     );

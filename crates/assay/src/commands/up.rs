@@ -108,7 +108,7 @@ fn announce(terminal: &Terminal, network: &Network, ready: &Ready, args: &UpArgs
     if args.rpc_port != 8545 {
         options = format!(" --rpc {}", network.rpc_url());
     }
-    if args.dir != PathBuf::from("assay-data/up") {
+    if args.dir != *"assay-data/up" {
         options += &format!(" --keys {}", network.dir().join("keys").display());
     }
     terminal.line(format!("\nTry:  assay account balance{options}\n      assay job submit PROGRAM.wasm --input FILE --wait{options}\nStop it with Ctrl-C."));

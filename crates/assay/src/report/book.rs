@@ -40,9 +40,9 @@ pub(super) fn section(f: &Findings) -> String {
     tile(money(b, b.theta), "theta: a calendar day".into());
     tile(format!("{} ± {}", money(b, b.mean), money(b, b.mean_se)), "mean profit and loss".into());
     out.push_str("</div>\n");
-    let _infallible = write!(
+    let _infallible = writeln!(
         out,
-        "<div class=\"card\"><h3>Profit and loss over {} days</h3>{}</div>\n",
+        "<div class=\"card\"><h3>Profit and loss over {} days</h3>{}</div>",
         b.horizon_days,
         histogram(b)
     );

@@ -28,22 +28,22 @@ pub(super) fn section(f: &Findings) -> String {
     let mut out = String::from("<h2 id=\"surface\">Volatility surface</h2>\n");
     let interpolated = f.slices.iter().filter(|s| has(s, "interpolated")).count();
     let arbitrage = f.slices.iter().filter(|s| s.flags.iter().any(|flag| is_arbitrage(flag))).count();
-    let _infallible = write!(
+    let _infallible = writeln!(
         out,
         "<p class=\"lede\">Forwards and discounts are implied by put-call parity, vols are Black-76, each slice is a raw SVI fit of \
-         its out-of-the-money quotes. {} interpolated in the parity curve, {} flagged for arbitrage.</p>\n",
+         its out-of-the-money quotes. {} interpolated in the parity curve, {} flagged for arbitrage.</p>",
         count(interpolated, "slice"),
         if arbitrage == 0 { "none".to_owned() } else { arbitrage.to_string() }
     );
-    let _infallible = write!(
+    let _infallible = writeln!(
         out,
-        "<div class=\"two\"><div class=\"card\"><h3>At-the-money vol</h3>{}</div><div class=\"card\"><h3>Skew <small>slope of vol in log-moneyness, at the money</small></h3>{}</div></div>\n",
+        "<div class=\"two\"><div class=\"card\"><h3>At-the-money vol</h3>{}</div><div class=\"card\"><h3>Skew <small>slope of vol in log-moneyness, at the money</small></h3>{}</div></div>",
         atm(f),
         skew(f)
     );
-    let _infallible = write!(
+    let _infallible = writeln!(
         out,
-        "<div class=\"two\" style=\"margin-top:14px\"><div class=\"card\"><h3>Forward <small>index points</small></h3>{}</div><div class=\"card\"><h3>Implied rate <small>−ln(discount) / years</small></h3>{}</div></div>\n",
+        "<div class=\"two\" style=\"margin-top:14px\"><div class=\"card\"><h3>Forward <small>index points</small></h3>{}</div><div class=\"card\"><h3>Implied rate <small>−ln(discount) / years</small></h3>{}</div></div>",
         forward(f),
         rate(f)
     );
