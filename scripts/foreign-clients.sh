@@ -70,7 +70,7 @@ note() {
 check() {
   local what=$1 pattern=$2 output verdict=bad
   shift 2
-  output=$("$@" 2>&1) && ! grep -q '^Error' <<<"$output" && grep -Eq -- "$pattern" <<<"$output" && verdict=ok
+  output=$("$@" 2>&1) && ! grep -q '^Error' <<<"$output" && grep -Eiq -- "$pattern" <<<"$output" && verdict=ok
   note $verdict "$what" "$pattern" "$output"
 }
 
