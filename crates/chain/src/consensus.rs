@@ -5,9 +5,9 @@
 //! deterministic runtime over a simulated network.
 //!
 //! ```text
-//!  mempool ─▶ App::propose ─▶ Deferred ─▶ simplex ─▶ votes, certificates
-//!                 │ execute                  │
-//!                 ▼                          ▼
+//!  mempool ─▶ App::propose ─▶ Deferred ─▶ Paced ─▶ simplex ─▶ votes, certificates
+//!                 │ execute                          │
+//!                 ▼                                  ▼
 //!  versions ◀─ App::process ◀─ Stateful ◀─ marshal (archives) ── finalized blocks in order
 //!     │                          │
 //!     ▼ App::capture             ▼
@@ -19,5 +19,6 @@ pub(crate) mod core;
 pub(crate) mod engine;
 pub(crate) mod gossip;
 pub(crate) mod outcomes;
+pub(crate) mod pace;
 pub(crate) mod shelf;
 pub(crate) mod tap;

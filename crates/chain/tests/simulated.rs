@@ -252,3 +252,23 @@ fn a_blackout_of_all_validators_at_any_moment_loses_no_finalized_block_and_no_re
         });
     }
 }
+
+#[test]
+fn a_leader_with_nothing_to_propose_hears_of_finality_as_soon_as_the_others() {
+    let config = deterministic::Config::default().with_seed(3).with_timeout(Some(Duration::from_secs(300)));
+    deterministic::Runner::new(config).start(|context| async move {
+        let rig = Rig::new(&context).await;
+        rig.reach(&context, 0, 2).await;
+        for nonce in 0..8 {
+            // The next leader waits for something to do when the transfer comes, and again after it.
+            context.sleep(Duration::from_millis(300)).await;
+            let sent = context.current();
+            rig.send(nonce as usize % 4, nonce..nonce + 1);
+            for at in 0..4 {
+                rig.paid(&context, at, u128::from(nonce) + 1).await;
+            }
+            let took = context.current().duration_since(sent).expect("time goes on");
+            assert!(took < Duration::from_millis(500), "transfer {nonce} took {took:?} to be seen by all");
+        }
+    });
+}

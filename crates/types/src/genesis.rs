@@ -222,12 +222,12 @@ impl Genesis {
 
     /// The file's canonical text: JSON, two-space indent, fields in declaration order.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(self).expect("a genesis is plain data with string keys")
     }
 
     /// Names the network: keccak256 of the compact JSON, fields in declaration order.
     pub fn hash(&self) -> B256 {
-        keccak256(serde_json::to_vec(self).unwrap_or_default())
+        keccak256(serde_json::to_vec(self).expect("a genesis is plain data with string keys"))
     }
 
     /// Checks what can be checked without cryptography (signature checks are the chain's).

@@ -27,7 +27,7 @@ use commonware_storage::{
     translator::EightCap,
 };
 use commonware_utils::non_empty_range;
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 
 use super::{
     core::{Core, MAX_STEP_MS, Version, encode_entry},
@@ -90,7 +90,7 @@ impl App {
         if version.height == 1 {
             // The opening state, under the changes of the first block.
             let changed = version.output.as_ref().map(|o| &o.changes);
-            let opening = assay_ledger::genesis_state(&self.core.genesis).unwrap_or_default();
+            let opening = assay_ledger::genesis_state(&self.core.genesis).expect("the genesis was checked at start");
             for (key, value) in opening {
                 if let (Some(value), false) = (value, changed.is_some_and(|c| c.contains_key(&key))) {
                     batches = batches.write(key_of(&key), Some(encode_entry(&key, &value)));
@@ -129,30 +129,6 @@ impl App {
         Some(version)
     }
 
-    /// Waits until a block on `parent` is due: at least the minimum interval after it, and, when there
-    /// is nothing to do, until something comes or the idle interval is over.
-    async fn wait_for_turn<E: commonware_runtime::Clock>(&self, rt: &E, parent: &Version) {
-        let params = self.core.params();
-        let due = parent.timestamp_ms.saturating_add(params.min_block_interval_ms);
-        sleep_until(rt, due).await;
-        let idle_until = parent.timestamp_ms.saturating_add(params.idle_block_interval_ms);
-        let mut arrivals = self.core.mempool.arrivals();
-        loop {
-            arrivals.borrow_and_update();
-            // A clock that lags behind real time, as after a halt, is brought up at full pace.
-            let lags = now_ms(rt) > parent.timestamp_ms.saturating_add(MAX_STEP_MS);
-            if lags || now_ms(rt) >= idle_until || self.core.has_work(parent) {
-                return;
-            }
-            let mut timer = std::pin::pin!(sleep_until(rt, idle_until).fuse());
-            let mut arrival = std::pin::pin!(arrivals.changed().fuse());
-            futures::select_biased! {
-                _ = arrival => {}
-                () = timer => return,
-            }
-        }
-    }
-
     /// The rules a header must keep whatever the state says. False is for good.
     fn header_follows(&self, header: &Header, context: &RoundContext, parent: &Version) -> bool {
         let params = self.core.params();
@@ -175,7 +151,8 @@ pub(crate) fn now_ms(rt: &impl commonware_runtime::Clock) -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn sleep_until(rt: &impl commonware_runtime::Clock, at_ms: u64) {
+/// Returns at a time by the runtime's clock.
+pub(crate) async fn sleep_until(rt: &impl commonware_runtime::Clock, at_ms: u64) {
     let wait = at_ms.saturating_sub(now_ms(rt));
     if wait > 0 {
         rt.sleep(Duration::from_millis(wait)).await;
@@ -208,7 +185,6 @@ impl<E: Spawner + StorageContext> Application<E> for App {
     ) -> Option<Proposed<Self, E>> {
         let parent_block = ancestry.next().await?.inner().clone();
         let parent = self.parent_version(&parent_block, ancestry).await?;
-        self.wait_for_turn(&rt, &parent).await;
         let started = now_ms(&rt);
         let height = parent.height.checked_add(1)?;
         let reveal = beacon::reveal(&self.core.committee, &self.core.keys.vote, height);

@@ -44,6 +44,7 @@ use super::{
     core::{Core, RECENT, Version, decode_entry, is_blank, opening_state},
     gossip,
     outcomes::{Archived, Outcomes},
+    pace::Paced,
     shelf::{self, Shelf},
     tap::Tap,
 };
@@ -362,7 +363,7 @@ where
             scheme,
             elector: RoundRobin::<Sha256>::shuffled(genesis_hash.as_slice()),
             blocker,
-            automaton: deferred.clone(),
+            automaton: Paced::new(deferred.clone(), Arc::clone(&core), context.child("pace")),
             relay: deferred.clone(),
             reporter: Reporters::from((deferred, tap)),
             strategy: Sequential,
