@@ -7,6 +7,7 @@ use std::{
     fs,
     io::ErrorKind,
     net::{SocketAddr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     thread::JoinHandle,
     time::Duration,
@@ -25,7 +26,7 @@ use commonware_stream::{
 };
 use commonware_utils::{NZU32, NZUsize, TryFromIterator as _, ordered::Map};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     committee::Committee,
@@ -38,6 +39,12 @@ pub const FORMAT: u32 = 1;
 
 /// Time that requests under way get to end before the actors that answer them do.
 const SETTLE: Duration = Duration::from_millis(150);
+
+/// Room that must be left on the disk: the nodes end while they can still write what they hold.
+pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
+
+/// How often the room left is looked at.
+const DISK_CHECK: Duration = Duration::from_millis(250);
 
 /// Stack of the thread that starts the nodes: unoptimised, starting overflows the usual 2 MiB.
 const STACK: usize = 16 << 20;
@@ -86,12 +93,31 @@ pub struct HostedNode {
     pub listen: SocketAddr,
 }
 
+/// Why the nodes of a host have ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    /// Their owner said so.
+    #[error("they were asked to end")]
+    Asked,
+    /// The disk is full, or so nearly that the nodes ended while they could write what they held.
+    #[error("the disk under {path} is full: {free_bytes} bytes are left, {DISK_RESERVE_BYTES} are needed")]
+    DiskFull {
+        /// The state directory.
+        path: PathBuf,
+        /// What is left.
+        free_bytes: u64,
+    },
+    /// A fault of this program or of the machine.
+    #[error("a fault: {0}")]
+    Fault(String),
+}
+
 /// Running nodes. Dropping it stops them.
 pub struct Host {
     nodes: Vec<Node>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    ended: tokio::sync::watch::Receiver<bool>,
+    ended: watch::Receiver<Option<Ended>>,
 }
 
 impl Host {
@@ -106,15 +132,19 @@ impl Host {
                 _ => StartError::Directory { path: PathBuf::from(node.listen.to_string()), source },
             })?;
         }
+        if let Some(Ended::DiskFull { path, free_bytes }) = disk_full(&dir) {
+            return Err(StartError::DiskFull { path, free_bytes });
+        }
         let storage = dir.join("chain");
         let (started, outcome) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
-        let (ending, ended) = tokio::sync::watch::channel(false);
+        let (ending, ended) = watch::channel(None);
         let unusable = {
             let dir = dir.clone();
             move |source| StartError::Directory { path: dir.clone(), source }
         };
-        let body = move || {
+        let disk = dir.clone();
+        let nodes_until_the_end = move || {
             let config = runtime::Config::new()
                 .with_worker_threads(threads)
                 .with_tcp_nodelay(Some(true))
@@ -131,14 +161,18 @@ impl Host {
                         }
                         Err(error) => {
                             started.send(Err(error)).ok();
-                            return;
+                            return Ended::Asked;
                         }
                     }
                 }
                 started.send(Ok(nodes)).ok();
-                // Either the owner says stop or is gone, or a node ends by itself, which it never should.
-                let ending = futures::future::select_all(handles.iter_mut());
-                futures::future::select(stopped, ending).await;
+                // Either the owner says stop or is gone, or the disk is full, or a node ends by itself,
+                // which it never should.
+                let why = tokio::select! {
+                    _ = stopped => Ended::Asked,
+                    full = watch_disk(&context, &disk) => full,
+                    _ = futures::future::select_all(handles.iter_mut()) => Ended::Fault("a node left".into()),
+                };
                 // Consensus and network first, so that nobody asks an actor that has already left.
                 for handle in &handles {
                     handle.abort();
@@ -147,8 +181,18 @@ impl Host {
                 if let Err(error) = context.stop(0, Some(Duration::from_secs(5))).await {
                     tracing::warn!(%error, "some tasks of the nodes did not stop in time");
                 }
-            });
-            ending.send_replace(true);
+                why
+            })
+        };
+        let disk = dir.clone();
+        let body = move || {
+            // A task that cannot write panics, and with it the whole runtime.
+            let why = catch_unwind(AssertUnwindSafe(nodes_until_the_end))
+                .unwrap_or_else(|panic| disk_full(&disk).unwrap_or_else(|| Ended::Fault(panic_text(&*panic))));
+            if !matches!(why, Ended::Asked) {
+                tracing::error!(%why, "the nodes ended");
+            }
+            ending.send_replace(Some(why));
         };
         let thread =
             std::thread::Builder::new().name("chain".into()).stack_size(STACK).spawn(body).map_err(&unusable)?;
@@ -159,8 +203,15 @@ impl Host {
                 Err(error)
             }
             Err(_) => {
-                let why = thread.join().err().map_or_else(String::new, |panic| panic_text(&*panic));
-                Err(unusable(std::io::Error::other(format!("a node failed while starting: {why}"))))
+                thread.join().ok();
+                let why = ended.borrow().clone();
+                Err(match why {
+                    Some(Ended::DiskFull { path, free_bytes }) => StartError::DiskFull { path, free_bytes },
+                    why => {
+                        let why = why.map_or_else(String::new, |why| why.to_string());
+                        unusable(std::io::Error::other(format!("a node failed while starting: {why}")))
+                    }
+                })
             }
         }
     }
@@ -170,8 +221,8 @@ impl Host {
         &self.nodes
     }
 
-    /// Turns true when the nodes have ended, asked to or not.
-    pub fn ended(&self) -> tokio::sync::watch::Receiver<bool> {
+    /// Says why once the nodes have ended, asked to or not.
+    pub fn ended(&self) -> watch::Receiver<Option<Ended>> {
         self.ended.clone()
     }
 
@@ -185,10 +236,9 @@ impl Host {
             // An error means that the thread has ended already.
             stop.send(()).ok();
         }
-        if let Some(thread) = self.thread.take()
-            && let Err(panic) = thread.join()
-        {
-            tracing::error!(why = panic_text(&*panic), "a node ended by a fault");
+        if let Some(thread) = self.thread.take() {
+            // Its panics are caught and told by `ended`.
+            thread.join().ok();
         }
     }
 }
@@ -196,6 +246,33 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Bytes free to this process on the file system of `path`; unknown where it can't be asked.
+#[cfg(unix)]
+fn free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
+fn disk_full(path: &Path) -> Option<Ended> {
+    let free_bytes = free_bytes(path).filter(|free| *free < DISK_RESERVE_BYTES)?;
+    Some(Ended::DiskFull { path: path.to_owned(), free_bytes })
+}
+
+/// Returns when the disk is nearly full.
+async fn watch_disk(context: &runtime::Context, path: &Path) -> Ended {
+    loop {
+        if let Some(full) = disk_full(path) {
+            return full;
+        }
+        context.sleep(DISK_CHECK).await;
     }
 }
 

@@ -13,7 +13,7 @@ use assay_chain::{
     committee::{Committee, PublicKey},
     keys::ValidatorKeys,
     mempool::Limits,
-    simulated::{identities, join, link, network, unlink},
+    simulated::{Split, identities, join, join_twins, link, network, unlink},
 };
 use assay_ledger::{account, books};
 use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
@@ -271,4 +271,87 @@ fn a_leader_with_nothing_to_propose_hears_of_finality_as_soon_as_the_others() {
             assert!(took < Duration::from_millis(500), "transfer {nonce} took {took:?} to be seen by all");
         }
     });
+}
+
+/// Validator 0 equivocates: two nodes with its keys, one heard by validator 1, the other by 2 and 3.
+/// Returns how often each honest validator saw it, and the blocks only one half sent.
+fn with_an_equivocator(seed: u64, open: bool) -> ([u64; 3], [usize; 2]) {
+    let config = deterministic::Config::default().with_seed(seed).with_timeout(Some(Duration::from_secs(300)));
+    deterministic::Runner::new(config).start(|context| async move {
+        let rig = Rig::new(&context).await;
+        rig.tasks[0].abort();
+        context.sleep(Duration::from_millis(100)).await;
+        let split = Split { first: [rig.names[1].clone()].into(), open };
+        let (started, start) = oneshot::channel();
+        let (oracle, genesis, keys) = (rig.oracle.clone(), rig.genesis.clone(), rig.keys[0].clone());
+        let liar = context.child("liar").spawn(move |context| async move {
+            let config = NodeConfig { genesis, keys, partition: "liar".to_owned(), mempool: Limits::default() };
+            let (nodes, consensus, spoken) =
+                join_twins(context.child("twins"), &oracle, config, split).await.expect("they start");
+            started.send((nodes, spoken)).ok().expect("awaited");
+            futures::future::join_all(consensus).await;
+        });
+        let (twins, spoken) = start.await.expect("they start");
+        // Its halves have different transactions to put into their blocks.
+        for nonce in 0..30 {
+            twins[0].submit(transfer(nonce, receiver())).ok();
+            twins[1].submit(transfer(nonce, Address::repeat_byte(0x66))).ok();
+            context.sleep(Duration::from_millis(150)).await;
+        }
+        let (_, state) = rig.nodes[1].tip_state().expect("a tip");
+        let (next, had) = (account(&state, rich().address()).nonce, account(&state, receiver()).balance);
+        // The honest three agree, whatever became of those, and go on.
+        let height = (1..4).map(|at| rig.height(at)).max().expect("three") + 1;
+        let mut seen = Vec::new();
+        for at in 1..4 {
+            rig.reach(&context, at, height).await;
+            for height in 1..=height {
+                let block = rig.nodes[at].recent_block(height).expect("recent");
+                seen.push((height, block.hash, block.state_root));
+            }
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len() as u64, height, "two blocks at one height: {seen:?}");
+        liar.abort();
+        context.sleep(Duration::from_secs(2)).await;
+        let (_, state) = rig.nodes[1].tip_state().expect("a tip");
+        let (next, had) =
+            (next.max(account(&state, rich().address()).nonce), had.max(account(&state, receiver()).balance));
+        for nonce in next..next + 5 {
+            // A transfer of the twins may hold this nonce already; then it is what becomes final.
+            rig.nodes[2].submit(transfer(nonce, receiver())).ok();
+        }
+        for at in 1..4 {
+            let mut waited = 0;
+            while account(&rig.nodes[at].tip_state().expect("a tip").1, rich().address()).nonce < next + 5 {
+                waited += 1;
+                assert!(waited < 3_000, "validator {at} stands still at {:?}", rig.nodes[at].tip());
+                context.sleep(Duration::from_millis(20)).await;
+            }
+            let (_, state) = rig.nodes[at].tip_state().expect("a tip");
+            assert!(books(&state).expect("books").balance());
+            assert!(account(&state, receiver()).balance >= had);
+        }
+        let seen = [1, 2, 3].map(|at: usize| rig.nodes[at].equivocations());
+        (seen, spoken.apart())
+    })
+}
+
+#[test]
+fn a_leader_that_proposes_two_blocks_splits_nobody_and_stops_nothing() {
+    for seed in [1, 2, 3, 4] {
+        let (seen, apart) = with_an_equivocator(seed, false);
+        println!("seed {seed}: seen {seen:?}, blocks of one half only {apart:?}");
+        assert!(apart.iter().all(|count| *count > 0), "it did not equivocate: {apart:?}");
+    }
+}
+
+#[test]
+fn a_double_vote_that_is_heard_is_seen_and_its_author_shut_out() {
+    for seed in [1, 2] {
+        let (seen, apart) = with_an_equivocator(seed, true);
+        println!("seed {seed}: seen {seen:?}, blocks of one half only {apart:?}");
+        assert!(seen.iter().sum::<u64>() > 0, "nobody saw it: {seen:?}");
+    }
 }

@@ -23,7 +23,7 @@ use super::up::interrupted;
 use crate::{
     cli::{NodeArgs, ProviderArgs},
     failure::{Code, Failure, Outcome},
-    network::{Edge, StateDir, read_genesis, start_failure},
+    network::{Edge, StateDir, ended_by_itself, read_genesis, start_failure},
     terminal::{Terminal, Tone},
 };
 
@@ -122,8 +122,7 @@ pub(crate) async fn node(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
     let mut ended = host.ended();
     let outcome = tokio::select! {
         () = interrupted() => Ok(()),
-        _ = ended.wait_for(|ended| *ended) => Err(Failure::new(Code::Internal, "the validator stopped by itself")
-            .next("start it again with --log info; nothing final is lost")),
+        failure = ended_by_itself(&mut ended) => Err(failure),
     };
     terminal.note("stopping");
     if let Some(judge) = judge {

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::connect;
 use crate::{
     cli::{ClientArgs, UpArgs},
-    failure::{Code, Failure, Outcome},
-    network::{Network, Options},
+    failure::{Failure, Outcome},
+    network::{Network, Options, ended_by_itself},
     terminal::{Terminal, Tone},
     words::thousands,
 };
@@ -119,9 +119,7 @@ async fn until_stopped(network: &Network) -> Outcome<()> {
     let Some(mut ended) = network.ended() else { return Ok(()) };
     tokio::select! {
         () = interrupted() => Ok(()),
-        _ = ended.wait_for(|ended| *ended) => Err(Failure::new(Code::Internal, "the validators stopped by themselves")
-            .why("a fault of the disk or of this program")
-            .next("start it again with `assay up --log info`; nothing final is lost")),
+        failure = ended_by_itself(&mut ended) => Err(failure),
     }
 }
 

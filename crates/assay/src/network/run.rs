@@ -8,7 +8,7 @@ use std::{
 
 use assay_chain::{
     Node, NodeConfig, StartError,
-    host::{Host, HostedNode},
+    host::{DISK_RESERVE_BYTES, Ended, Host, HostedNode},
     mempool::Limits,
 };
 use assay_client::{Chain, RpcChain, RpcConfig, TokioHost};
@@ -17,6 +17,7 @@ use assay_provider::{
     AdjudicatorConfig, Misbehaviour, ProviderConfig, RunningAdjudicator, RunningProvider, adjudicator, provider,
 };
 use assay_types::{Address, B256, Genesis};
+use tokio::sync::watch;
 
 use super::{
     edge::Edge,
@@ -175,8 +176,8 @@ impl Network {
         self.providers.iter().map(RunningProvider::address).collect()
     }
 
-    /// Turns true if the validators end by themselves.
-    pub(crate) fn ended(&self) -> Option<tokio::sync::watch::Receiver<bool>> {
+    /// Says why once the validators have ended.
+    pub(crate) fn ended(&self) -> Option<watch::Receiver<Option<Ended>>> {
         self.host.as_ref().map(Host::ended)
     }
 
@@ -231,6 +232,25 @@ async fn start_nodes(dir: &StateDir, genesis: &Genesis, roster: &Roster) -> Outc
     }
 }
 
+/// Waits until validators end without having been asked to, and says what that means to their user.
+pub(crate) async fn ended_by_itself(ended: &mut watch::Receiver<Option<Ended>>) -> Failure {
+    // A sender that is gone without a word is a fault too.
+    let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+    match why {
+        Some(Ended::DiskFull { path, free_bytes }) => disk_full(&path, free_bytes),
+        why => Failure::new(Code::Internal, "the validators stopped by themselves")
+            .why(why.map_or_else(|| "a fault of this program".to_owned(), |why| why.to_string()))
+            .next("start them again with --log info; nothing final is lost"),
+    }
+}
+
+fn disk_full(path: &Path, free_bytes: u64) -> Failure {
+    let (left, needed) = (free_bytes >> 20, DISK_RESERVE_BYTES >> 20);
+    Failure::new(Code::DiskFull, format!("the disk under {} is full", path.display()))
+        .why(format!("{left} MiB are left and {needed} MiB needed, so the validators do not run"))
+        .next("free some space and start again: nothing already final is lost")
+}
+
 /// What a node's refusal to start means to its user.
 pub(crate) fn start_failure(error: &StartError) -> Failure {
     match error {
@@ -242,6 +262,7 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
         StartError::ForeignState { .. } | StartError::StateVersion { .. } => {
             Failure::new(Code::ForeignDirectory, "the state directory cannot be used").because(error)
         }
+        StartError::DiskFull { path, free_bytes } => disk_full(path, *free_bytes),
         StartError::Directory { path, source } => {
             Failure::io(format!("the validators cannot use {}", path.display()), source)
         }

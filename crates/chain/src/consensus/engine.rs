@@ -108,6 +108,17 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The disk of the state directory is full.
+    #[error(
+        "the disk under {path} is full: {free_bytes} bytes are left, {} are needed",
+        crate::host::DISK_RESERVE_BYTES
+    )]
+    DiskFull {
+        /// The state directory.
+        path: std::path::PathBuf,
+        /// What is left.
+        free_bytes: u64,
+    },
     /// The peer-to-peer port is taken.
     #[error("peer-to-peer address {address} is in use: stop the other process or choose another port")]
     PortInUse {
