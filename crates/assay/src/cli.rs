@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
-pub(crate) use node::{BenchArgs, BenchOne, NodeArgs, ProviderArgs, UpArgs};
+pub(crate) use node::{BenchArgs, BenchOne, InitArgs, NodeArgs, ProviderArgs, UpArgs};
 
 use crate::failure::EXIT_CODES;
 
@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Quickstart(QuickstartArgs),
     /// Keep a network running on this machine.
     Up(UpArgs),
+    /// Make the files of a network whose roles run as processes of their own.
+    Init(InitArgs),
     /// Run one validator.
     Node(NodeArgs),
     /// Run one provider.

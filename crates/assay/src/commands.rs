@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod bench;
 pub(crate) mod chain;
 pub(crate) mod connect;
+pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod quickstart;
 pub(crate) mod roles;

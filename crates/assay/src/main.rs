@@ -67,6 +67,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
     let work = async {
         match command {
             Command::Quickstart(args) => commands::quickstart::run(args, terminal).await,
+            Command::Init(args) => commands::init::run(&args, terminal),
             Command::Job(command) => commands::job::run(command, terminal).await,
             Command::Account(command) => commands::account::run(command, terminal).await,
             Command::Chain(command) => commands::chain::run(command, terminal).await,

@@ -236,7 +236,7 @@ async fn result(which: &WhichJob, to: Option<&Path>, terminal: &Terminal) -> Out
     let folder = folder_with_outputs(which, terminal).await?;
     let dir = to.map_or_else(|| folder.dir().join("results"), Path::to_owned);
     let files = save(&folder, &dir)?;
-    terminal.document(&json!({ "files": files }));
+    terminal.document(&json!({ "job_id": id_of(&folder)?, "files": files }));
     for file in &files {
         terminal.line(file.display().to_string());
     }

@@ -15,11 +15,11 @@ use assay_chain::{
 use assay_client::{Keystore, RpcChain, RpcConfig, TokioHost, Wallet};
 use assay_exec::{Engine, EngineConfig};
 use assay_provider::{AdjudicatorConfig, ProviderConfig, adjudicator, provider};
-use assay_types::{Address, B256, Bytes};
+use assay_types::Address;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::up::interrupted;
+use super::{init::KeyFile, up::interrupted};
 use crate::{
     cli::{NodeArgs, ProviderArgs},
     failure::{Code, Failure, Outcome},
@@ -50,14 +50,6 @@ fn yes() -> bool {
     true
 }
 
-/// A validator's keys, as a network's `secrets.json` lists them.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyFile {
-    account: B256,
-    node: Bytes,
-}
-
 /// Settings of a provider: its own, and where its account's key is.
 #[derive(Debug, Deserialize)]
 struct ProviderKeys {
@@ -77,9 +69,17 @@ fn bad(path: &Path, error: &dyn std::error::Error) -> Failure {
         .next("the fields are listed by `--help`")
 }
 
+/// A path in a configuration file, which is relative to that file.
+fn beside(config: &Path, path: &Path) -> PathBuf {
+    config.parent().unwrap_or(Path::new("")).join(path)
+}
+
 /// Runs one validator until Ctrl-C.
 pub(crate) async fn node(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
-    let file: NodeFile = toml::from_str(&text(&args.config)?).map_err(|e| bad(&args.config, &e))?;
+    let mut file: NodeFile = toml::from_str(&text(&args.config)?).map_err(|e| bad(&args.config, &e))?;
+    for path in [&mut file.genesis, &mut file.dir, &mut file.keys] {
+        *path = beside(&args.config, path);
+    }
     let genesis = read_genesis(&file.genesis)?;
     let keys: KeyFile = serde_json::from_str(&text(&file.keys)?).map_err(|e| bad(&file.keys, &e))?;
     let wallet = Wallet::from_key(&keys.account)?;
@@ -152,8 +152,9 @@ pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome
         }
     }
     let keys: ProviderKeys = own.try_into().map_err(|e: toml::de::Error| bad(&args.config, &e))?;
-    let config = ProviderConfig::from_toml(&table.to_string()).map_err(|e| bad(&args.config, &e))?;
-    let keystore = Keystore::open(&keys.keys)?;
+    let mut config = ProviderConfig::from_toml(&table.to_string()).map_err(|e| bad(&args.config, &e))?;
+    config.data_dir = beside(&args.config, &config.data_dir);
+    let keystore = Keystore::open(&beside(&args.config, &keys.keys))?;
     let account = match (keys.account, keystore.list()?.as_slice()) {
         (Some(account), _) => account,
         (None, [one]) => one.address,
@@ -162,7 +163,8 @@ pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome
                 .next("name the provider's with `account = \"0x…\"` in the file"));
         }
     };
-    let wallet = keystore.unlock(account, text(&keys.password_file)?.trim_end_matches(['\r', '\n']))?;
+    let wallet =
+        keystore.unlock(account, text(&beside(&args.config, &keys.password_file))?.trim_end_matches(['\r', '\n']))?;
     let chain = Arc::new(RpcChain::new(RpcConfig::new(&config.rpc))?);
     let engine = engine(&config.data_dir.join("compiled"))?;
     let running = provider::start(config, chain, Arc::new(TokioHost), wallet, engine).await?;

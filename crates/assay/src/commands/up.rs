@@ -9,7 +9,7 @@ use serde_json::json;
 use super::connect;
 use crate::{
     cli::{ClientArgs, UpArgs},
-    failure::{Failure, Outcome},
+    failure::Outcome,
     network::{Network, Options, ended_by_itself},
     terminal::{Terminal, Tone},
     words::thousands,

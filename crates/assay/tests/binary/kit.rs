@@ -59,7 +59,12 @@ impl Place {
 
     /// Starts `assay up` on a free port and waits until it is ready.
     pub(crate) fn up(&self, more: &[&str]) -> Up {
-        let args = [&["up", "--dir", "net", "--rpc-port", "0", "--output", "json"], more].concat();
+        self.start(&[&["up", "--dir", "net", "--rpc-port", "0"], more].concat())
+    }
+
+    /// Starts a command that goes on, and waits until it is ready.
+    pub(crate) fn start(&self, args: &[&str]) -> Up {
+        let args = [args, &["--output", "json"]].concat();
         let mut child = self.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let mut text = String::new();
         for line in BufReader::new(child.stdout.as_mut().expect("piped")).lines() {
@@ -73,13 +78,13 @@ impl Place {
             Ok(facts) => Up { child: Some(child), facts },
             Err(error) => {
                 let output = child.wait_with_output().expect("ends");
-                panic!("no document from `up` ({error}): {}", String::from_utf8_lossy(&output.stderr));
+                panic!("no document from {args:?} ({error}): {}", String::from_utf8_lossy(&output.stderr));
             }
         }
     }
 }
 
-/// A running `assay up`.
+/// A running command.
 pub(crate) struct Up {
     child: Option<Child>,
     pub(crate) facts: Value,
@@ -88,6 +93,13 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn rpc(&self) -> &str {
         self.facts["rpc_url"].as_str().expect("a URL")
+    }
+
+    /// Ends it at once, as a power cut does.
+    pub(crate) fn kill(mut self) {
+        let mut child = self.child.take().expect("runs");
+        child.kill().expect("is killed");
+        child.wait().expect("ends");
     }
 
     /// Stops it as Ctrl-C does, and waits for its end.

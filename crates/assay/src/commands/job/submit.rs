@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use assay_client::{JobRequest, JobTerms, Progress as JobProgress, Until, receipt::Disclose};
 use assay_exec::{Engine, EngineConfig, bundle};
-use assay_types::{Abi, B256, Bytes, GIGAFUEL, Grains, parse_krt};
+use assay_types::{Abi, B256, Bytes, GIGAFUEL, Grains, parse_krt, view::ProviderView};
 use serde_json::json;
 
 use super::{line_of, renter, save, show};
@@ -24,7 +24,10 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     let renter = renter(&args.client).await?;
     let price = match &args.max_price {
         Some(text) => {
-            parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--max-price cannot be read").because(&e))?
+            let price =
+                parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--max-price cannot be read").because(&e))?;
+            warn_if_too_low(price, &renter.chain().providers().await?, args.replicas, terminal);
+            price
         }
         None => going_rate(&renter.chain().providers().await?, args.replicas)?,
     };
@@ -139,8 +142,24 @@ fn input(path: &Path, abi: Abi, arguments: &[String]) -> Outcome<Vec<u8>> {
         .map_err(|e| Failure::new(Code::BadInput, format!("{} cannot be a task's input", path.display())).because(&e))
 }
 
+/// Says so when nobody would take the job at this price: it would wait for a provider to come.
+fn warn_if_too_low(price: Grains, providers: &[ProviderView], replicas: u8, terminal: &Terminal) {
+    let mut asks: Vec<Grains> = providers.iter().filter(|p| p.open).map(|p| p.price_per_gigafuel).collect();
+    asks.sort_unstable();
+    let enough = usize::from(replicas).checked_sub(1).and_then(|last| asks.get(last).copied());
+    match enough {
+        Some(least) if least <= price => {}
+        Some(least) => terminal.note(format!(
+            "at {} KRT a gigafuel too few providers take it, at {} enough would: the job waits",
+            krt(price),
+            krt(least)
+        )),
+        None => terminal.note(format!("{} providers offer work and the job wants {replicas}: it waits", asks.len())),
+    }
+}
+
 /// A tenth above the dearest of the open asks; refused where there are too few.
-fn going_rate(providers: &[assay_types::view::ProviderView], replicas: u8) -> Outcome<Grains> {
+fn going_rate(providers: &[ProviderView], replicas: u8) -> Outcome<Grains> {
     let open = providers.iter().filter(|p| p.open);
     let operators: std::collections::BTreeSet<_> = open.clone().map(|p| p.operator).collect();
     if operators.len() < usize::from(replicas) {
