@@ -10,7 +10,7 @@ use quant::{
 };
 
 use crate::{
-    job::{MOST_PATHS, MOST_STEPS},
+    job::{LAST_PATH, MOST_PATHS, MOST_STEPS},
     kernel::{DRAWS, decode_output, normals},
 };
 
@@ -60,9 +60,10 @@ impl European {
     pub const YARDSTICK: Self =
         Self { spot: 100.0, strike: 100.0, rate: 0.05, vol: 0.2, years: 1.0, is_put: false, steps: 32, seed: 7 };
 
-    /// The encoded inputs of `parts` tasks that share `paths` paths evenly.
+    /// The encoded inputs of `parts` tasks that share `paths` paths (at most 2^40) evenly.
     #[must_use]
     pub fn tasks(&self, paths: u64, parts: u64) -> Vec<Vec<u8>> {
+        let paths = paths.min(LAST_PATH);
         let parts = parts.clamp(1, paths.max(1)).max(paths.div_ceil(MOST_PATHS));
         let edge = |i: u64| (u128::from(paths) * u128::from(i) / u128::from(parts)) as u64;
         (0..parts).map(|i| Task { first: edge(i), last: edge(i + 1), what: *self }.encode()).collect()
@@ -114,7 +115,7 @@ impl Task {
         let [spot, strike, rate, vol, years] = r.f64s()?;
         let (put, steps, seed) = (r.u8()?, r.u32()?, r.u64()?);
         r.end()?;
-        if first > last || last - first > MOST_PATHS || steps == 0 || steps as usize > MOST_STEPS {
+        if first > last || last > LAST_PATH || last - first > MOST_PATHS || steps == 0 || steps as usize > MOST_STEPS {
             return Err(WireError::Invalid("the paths or steps"));
         }
         let positive = [spot, strike, vol, years].iter().all(|v| *v > 0.0 && *v < 1e9);

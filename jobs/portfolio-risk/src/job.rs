@@ -19,6 +19,8 @@ pub(crate) const MAGIC: [u8; 4] = *b"APR1";
 pub const MOST_STEPS: usize = 512;
 /// A task runs at most so many paths.
 pub const MOST_PATHS: u64 = 1 << 24;
+/// Paths are numbered below this.
+pub const LAST_PATH: u64 = 1 << 40;
 
 /// What to simulate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -150,7 +152,7 @@ impl Task {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut r = Reader::new(bytes, MAGIC)?;
         let (first, last, seed) = (r.u64()?, r.u64()?, r.u64()?);
-        if first > last || last - first > MOST_PATHS {
+        if first > last || last > LAST_PATH || last - first > MOST_PATHS {
             return Err(WireError::Invalid("the range of paths"));
         }
         let half_freedom = r.u32()?;

@@ -174,6 +174,12 @@ fn broken_bytes_are_refused_and_missing_paths_named() {
     for end in 0..european.len() {
         assert!(run(&european[..end]).is_err(), "{end}");
     }
+    for task in [&task, &european] {
+        let mut bytes = task.clone();
+        bytes[4..12].copy_from_slice(&(u64::MAX - 3).to_le_bytes());
+        bytes[12..20].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(run(&bytes).is_err(), "paths beyond the last");
+    }
     let cut = outputs(&job(300).tasks(3));
     assert_eq!(reduce(&cut[1..]), Err(ReduceError::Gap { path: 0 }));
     assert_eq!(reduce(&[cut[0].clone(), cut[2].clone()]), Err(ReduceError::Gap { path: 100 }));

@@ -10,10 +10,13 @@
 //! 14 (2014) for the parametrisation and for g(k), the density's sign; Zeliade Systems, "Quasi-explicit
 //! calibration of Gatheral's SVI model" (2009) for the reduction of the fit to two dimensions. Deviations
 //! from Zeliade: the wings are bounded by Lee's moment formula as b (1 + |rho|) <= 2 in total variance,
-//! `a` may be negative as long as the least variance is not, rho may not oppose the quoted skew (a free
-//! fit of a short index smile puts a wing as steep as Lee allows just beyond the last quoted call: it
-//! fits a few hundredths of a vol point better and extrapolates absurdly), and slices that admit a
-//! butterfly are penalised while fitting and polished in all five parameters.
+//! `a` may be negative as long as the least variance is not, and slices that admit a butterfly are
+//! penalised while fitting and polished in all five parameters.
+//!
+//! rho is free in (-1, 1); what keeps the wings sane beyond the last quotes is a leash on each (see
+//! `svi/fit.rs`): a fifth of the quoted range beyond the last quote the volatility lies between half and
+//! twice that quote's, and the asymptote is not much steeper than that takes. The leash costs fit: a raw
+//! SVI that may run off beyond the quotes comes nearer to them, one that may not bends less.
 
 mod fit;
 

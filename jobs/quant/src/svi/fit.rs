@@ -4,6 +4,12 @@
 //!
 //! Residuals are in volatility over each quote's own uncertainty (Huber's weights, so that one stale
 //! quote does not bend the smile). No randomness: the same points give the same bits.
+//!
+//! What quotes do not tell is bounded, wing by wing. A wing is on a leash: a fifth of the quoted range
+//! beyond its last quote, its volatility stays within [`LEASH`] times that quote's. And its asymptote is at
+//! most [`STEEPEST`] times as steep as the straight line of total variance from the last quote to twice
+//! its volatility at the leash's end, besides Lee's bound. Without them a free rho puts a wing as steep as
+//! Lee allows just beyond the last quoted call.
 
 use super::Svi;
 use crate::simplex::minimise;
@@ -29,7 +35,28 @@ pub struct Fit {
 }
 
 /// Where Huber's loss turns from square to linear, in uncertainties.
-const HUBER: f64 = 1.5;
+const HUBER: f64 = 3.75;
+
+/// Least and most volatility at the leash's end over that of the wing's last quote: 0.5 and 2, a hair inside.
+const LEASH: (f64, f64) = (0.505, 1.99);
+
+/// Steepest asymptote of a wing over the slope from its last quote to twice its volatility at the leash's end.
+const STEEPEST: f64 = 5.0;
+
+/// How far relatively a wing may be off its leash: what the inner problem's stiff rows leave.
+const SLACK: f64 = 1e-4;
+
+/// What bounds a wing.
+#[derive(Clone, Copy)]
+struct Wing {
+    /// Where the leash ends.
+    end: f64,
+    /// Least and most total variance there.
+    least: f64,
+    most: f64,
+    /// Steepest asymptote.
+    slope: f64,
+}
 
 struct Problem {
     k: Vec<f64>,
@@ -39,8 +66,8 @@ struct Problem {
     scale: f64,
     low: f64,
     high: f64,
-    /// The sign that rho may have: that of the quoted skew.
-    tilt: f64,
+    /// The left and the right wing.
+    wings: [Wing; 2],
 }
 
 /// Fits a slice. `None` with fewer than five points, or where they make no sense.
@@ -57,6 +84,15 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
     if margin <= 0.0 {
         return None;
     }
+    let wing = |last: f64, end: f64| {
+        let variance = points.iter().find(|p| p.k == last).map_or(0.0, |p| p.vol * p.vol * years);
+        Wing {
+            end,
+            least: LEASH.0 * LEASH.0 * variance,
+            most: LEASH.1 * LEASH.1 * variance,
+            slope: (STEEPEST * 3.0 * variance / margin).min(2.0),
+        }
+    };
     let mut problem = Problem {
         k: points.iter().map(|p| p.k).collect(),
         variance: points.iter().map(|p| p.vol * p.vol * years).collect(),
@@ -64,7 +100,7 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
         scale: nearest.vol * years.sqrt(),
         low: least - margin,
         high: most + margin,
-        tilt: 0.0,
+        wings: [wing(least, least - margin), wing(most, most + margin)],
     };
     let base = |p: &Point| {
         let slope = 2.0 * p.vol * years * p.error;
@@ -73,7 +109,6 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
     for (weight, p) in problem.weight.iter_mut().zip(points) {
         *weight = base(p);
     }
-    problem.tilt = problem.skew();
     let mut svi = problem.search(None)?;
     for _ in 0..3 {
         for (weight, p) in problem.weight.iter_mut().zip(points) {
@@ -89,18 +124,6 @@ pub fn fit(points: &[Point], years: f64) -> Option<Fit> {
 }
 
 impl Problem {
-    /// The sign of the weighted regression of total variance on k.
-    fn skew(&self) -> f64 {
-        let (mut s, mut sx, mut sy, mut sxy) = (0.0, 0.0, 0.0, 0.0);
-        for ((k, variance), weight) in self.k.iter().zip(&self.variance).zip(&self.weight) {
-            s += weight;
-            sx += weight * k;
-            sy += weight * variance;
-            sxy += weight * k * variance;
-        }
-        if s * sxy - sx * sy > 0.0 { 1.0 } else { -1.0 }
-    }
-
     fn loss(&self, svi: &Svi) -> f64 {
         let mut sum = 0.0;
         for ((k, variance), weight) in self.k.iter().zip(&self.variance).zip(&self.weight) {
@@ -110,7 +133,17 @@ impl Problem {
         sum / self.k.len() as f64
     }
 
-    /// Grows with the depth to which g goes below zero and with negative variance.
+    /// How far the wings are off their leashes, relative to the variance allowed there.
+    fn stray(&self, svi: &Svi) -> f64 {
+        let mut off = 0.0;
+        for wing in &self.wings {
+            let variance = svi.total_variance(wing.end);
+            off += (variance / wing.most - 1.0).max(SLACK) + (1.0 - variance / wing.least).max(SLACK) - 2.0 * SLACK;
+        }
+        off
+    }
+
+    /// Grows with the depth to which g goes below zero, with negative variance and with stray wings.
     fn arbitrage(&self, svi: &Svi) -> f64 {
         let floor = 1e-3 * self.scale * self.scale;
         let short = (floor - svi.least_variance()).max(0.0) / floor;
@@ -123,7 +156,7 @@ impl Problem {
             let short = (2e-3 - svi.g(self.low + step * f64::from(i))).max(0.0);
             depth += short * short;
         }
-        depth.sqrt()
+        depth.sqrt() + self.stray(svi)
     }
 
     fn goal(&self, svi: &Svi) -> f64 {
@@ -171,7 +204,7 @@ impl Problem {
         let decode = |x: &[f64; 5]| Svi {
             a: x[0] * variance,
             b: libm::exp(x[1]),
-            rho: self.tilt * x[2].abs() / (1.0 + x[2] * x[2]).sqrt(),
+            rho: x[2] / (1.0 + x[2] * x[2]).sqrt(),
             m: x[3] * self.scale,
             sigma: libm::exp(x[4]) * self.scale,
         };
@@ -186,7 +219,9 @@ impl Problem {
         for edge in [0.3, 0.1, 0.03] {
             x = minimise(x, [edge; 5], 700, 1e-10, |x| {
                 let svi = decode(x);
-                let steep = (svi.b * (1.0 + svi.rho.abs()) - 2.0).max(0.0);
+                let [left, right] = self.wings;
+                let steep =
+                    (svi.b * (1.0 - svi.rho) - left.slope).max(0.0) + (svi.b * (1.0 + svi.rho) - right.slope).max(0.0);
                 if x[4] < -4.0 { f64::INFINITY } else { self.goal(&svi) + 1e4 * steep }
             })
             .at;
@@ -194,7 +229,8 @@ impl Problem {
         decode(&x)
     }
 
-    /// The best (a, b, rho) for a given (m, sigma).
+    /// The best (a, b, rho) for a given (m, sigma). Where a wing is off its leash, a stiff row pulls it back
+    /// to the leash's end.
     fn inner(&self, m: f64, sigma: f64) -> Option<Svi> {
         let mut normal = [[0.0; 3]; 3];
         let mut right = [0.0; 3];
@@ -208,18 +244,46 @@ impl Problem {
                 right[i] += weight * row[i] * variance;
             }
         }
-        let [a, d, c] = constrained(&normal, &right, 2.0 * sigma, self.tilt)?;
+        let caps = self.wings.map(|wing| wing.slope * sigma);
+        let stiff = 1e4 * normal[0][0];
+        let mut best = constrained(&normal, &right, caps)?;
+        for _ in 0..2 {
+            let mut strays = false;
+            for wing in &self.wings {
+                let y = (wing.end - m) / sigma;
+                let row = [1.0, y, (y * y + 1.0).sqrt()];
+                let variance = row[0] * best[0] + row[1] * best[1] + row[2] * best[2];
+                let pulled = variance.max(wing.least).min(wing.most);
+                if (variance - pulled).abs() <= 0.5 * SLACK * pulled {
+                    continue;
+                }
+                strays = true;
+                for i in 0..3 {
+                    for j in 0..3 {
+                        normal[i][j] += stiff * row[i] * row[j];
+                    }
+                    right[i] += stiff * row[i] * pulled;
+                }
+            }
+            if !strays {
+                break;
+            }
+            best = constrained(&normal, &right, caps)?;
+        }
+        let [a, d, c] = best;
         let rho = if c > 0.0 { (d / c).clamp(-1.0, 1.0) } else { 0.0 };
         Some(Svi { a, b: c / sigma, rho, m, sigma })
     }
 }
 
-/// Least squares of (a, d, c) under 0 <= d t <= c and c + |d| <= `cap`, t = `tilt` being the sign that d
-/// may have, by trying every active set.
-fn constrained(normal: &[[f64; 3]; 3], right: &[f64; 3], cap: f64, tilt: f64) -> Option<[f64; 3]> {
+/// Least squares of (a, d, c) under |d| <= c, c - d <= `caps[0]` and c + d <= `caps[1]`, by trying every
+/// active set.
+fn constrained(normal: &[[f64; 3]; 3], right: &[f64; 3], caps: [f64; 2]) -> Option<[f64; 3]> {
     // Faces as p d + q c = s; feasible is p d + q c <= s. A hair inside keeps |rho| below one.
     const R: f64 = 0.995;
-    let faces = [(-tilt, 0.0, 0.0), (tilt, -R, 0.0), (tilt, 1.0, cap)];
+    let [low, high] = caps;
+    let faces = [(-1.0, -R, 0.0), (1.0, -R, 0.0), (-1.0, 1.0, low), (1.0, 1.0, high)];
+    let cap = low.max(high);
     let feasible = |x: &[f64; 3]| faces.iter().all(|(p, q, s)| p * x[1] + q * x[2] <= s + 1e-12 * cap);
     if let Some(x) = solve(*normal, *right)
         && feasible(&x)
@@ -261,8 +325,8 @@ fn constrained(normal: &[[f64; 3]; 3], right: &[f64; 3], cap: f64, tilt: f64) ->
         }
     }
     // At a corner: only a is free.
-    let high = cap / (1.0 + R);
-    for (d, c) in [(0.0, 0.0), (0.0, cap), (tilt * R * high, high)] {
+    let (put, call) = (low / (1.0 + R), high / (1.0 + R));
+    for (d, c) in [(0.0, 0.0), (0.5 * (high - low), 0.5 * (high + low)), (R * call, call), (-R * put, put)] {
         keep([(right[0] - normal[0][1] * d - normal[0][2] * c) / normal[0][0], d, c]);
     }
     best.map(|(x, _)| x)
