@@ -81,7 +81,7 @@ fn vol_surface_answers_and_costs_what_it_did_and_what_its_library_answers() {
     }
     assert_eq!(
         (ran.hash.as_str(), ran.fuel),
-        ("ac98174bd688c4f8fe423553a17c6e3b252f495591276007d3f683253087360d", 3_230_240_874)
+        ("163b93896306a225ef7e16816675091494ee69268dede3761adab8e146ec6e20", 3_134_802_284)
     );
 }
 
@@ -105,7 +105,7 @@ fn portfolio_risk_answers_and_costs_what_it_did_however_it_is_cut() {
     }
     assert_eq!(
         (whole.hash.as_str(), whole.fuel),
-        ("eb2a30c9d2ddbcca93c23f1267a8167753e8f6c6e1beae5ccec7bc8f5608d67c", 106_315_534)
+        ("330517b0e745658394c94080fcf5527cb19c5c76254d575d0e764e0414801377", 106_315_538)
     );
 }
 
