@@ -1,6 +1,7 @@
 //! The command line: every subcommand, option and default, and nothing of what they do.
 
 mod job;
+mod market;
 mod node;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
+pub(crate) use market::{ClearArgs, MarketCommand};
 pub(crate) use node::{BenchArgs, BenchOne, InitArgs, NodeArgs, ProviderArgs, UpArgs};
 
 use crate::failure::EXIT_CODES;
@@ -76,6 +78,9 @@ pub(crate) enum Command {
     /// Read the chain.
     #[command(subcommand)]
     Chain(ChainCommand),
+    /// The auction's rule, for everybody to check.
+    #[command(subcommand)]
+    Market(MarketCommand),
     /// Measure this machine: finality, throughput, round trips, Wasm against native, memory.
     Bench(BenchArgs),
     /// Print a completion script.

@@ -6,6 +6,7 @@ pub(crate) mod chain;
 pub(crate) mod connect;
 pub(crate) mod init;
 pub(crate) mod job;
+pub(crate) mod market;
 pub(crate) mod quickstart;
 pub(crate) mod roles;
 pub(crate) mod up;

@@ -71,6 +71,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
             Command::Job(command) => commands::job::run(command, terminal).await,
             Command::Account(command) => commands::account::run(command, terminal).await,
             Command::Chain(command) => commands::chain::run(command, terminal).await,
+            Command::Market(command) => commands::market::run(&command, terminal),
             Command::Bench(args) => commands::bench::run(args, terminal).await,
             Command::Up(_) | Command::Node(_) | Command::Provider(_) | Command::Completions { .. } => Ok(()),
         }

@@ -57,9 +57,8 @@ pub fn why(order: &Order, got: u64, clearing: &Clearing, rule: &Rule) -> Why {
     if at_margin {
         return Why::Rationed { got };
     }
-    // Where it would have traded: as good as the last that did, or as the best of the other side.
-    match own.traded.or(other.left) {
-        Some(needed) => Why::Price { by: needed.abs_diff(price) },
-        None => Why::NobodyThere,
-    }
+    // It would have traded as good as the last of its side that did, or at the best that is left of the
+    // other, whichever is nearer.
+    let needed = [own.traded, other.left].into_iter().flatten().map(|at| at.abs_diff(price)).min();
+    needed.map_or(Why::NobodyThere, |by| Why::Price { by })
 }

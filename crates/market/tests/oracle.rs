@@ -217,7 +217,7 @@ fn a_worked_example() {
     assert!([(2, 0), (1, 1)].contains(&two), "{two:?}");
     let got = fills.get(&3).copied().unwrap_or(0);
     assert_eq!(why(&book[2], got, &clearing, &rule(104)), Why::Rationed { got });
-    assert_eq!(why(&book[4], 0, &clearing, &rule(104)), Why::Price { by: 3 });
+    assert_eq!(why(&book[4], 0, &clearing, &rule(104)), Why::Price { by: 1 });
     // Where both sides are used up, the price moves from the reference as little as it can.
     let (clearing, _) = run(&[bid(1, 105, 10), ask(2, 98, 10)], &rule(100));
     assert_eq!((clearing.range, clearing.price), (Some((98, 105)), Some(100)));

@@ -1,0 +1,41 @@
+//! `market clear`: anybody can check the auction's rule.
+
+use crate::kit::Place;
+
+const BEACON: &str = "0x0707070707070707070707070707070707070707070707070707070707070707";
+const HEADER: &str = "id,side,price,quantity,min_fill\n";
+
+#[test]
+fn a_book_from_a_file_is_cleared_as_the_ledger_would() {
+    let place = Place::new();
+    let rows = "1,bid,105,10,0\n2,bid,100,20,0\n3,ask,98,12,0\n4,ask,101,8,8\n5,bid,50,1,0\n";
+    place.write("book.csv", [HEADER, rows].concat().as_bytes());
+    let clear = ["market", "clear", "--book", "book.csv", "--reference", "104", "--beacon", BEACON];
+    let cleared = place.json(&clear);
+    assert_eq!(
+        (&cleared["price"], &cleared["volume"], &cleared["lo"], &cleared["hi"]),
+        (&100.into(), &12.into(), &100.into(), &100.into())
+    );
+    assert_eq!(cleared["fills"], serde_json::json!({ "1": 10, "2": 2, "3": 12 }));
+    assert_eq!(cleared["why"]["4"], "price: 1 short");
+    assert_eq!(cleared["why"]["5"], "rests: 41 outside the band");
+    let text = place.run(&clear);
+    let said = String::from_utf8(text.stdout).expect("UTF-8");
+    assert!(said.contains("12 units at 100"), "{said}");
+}
+
+#[test]
+fn a_bad_book_or_rule_is_refused_by_line_and_name() {
+    let place = Place::new();
+    let refused = |rows: &str, reference: &str, beacon: &str| {
+        place.write("book.csv", [HEADER, rows].concat().as_bytes());
+        place.refused(&["market", "clear", "--book", "book.csv", "--reference", reference, "--beacon", beacon], 3)
+    };
+    assert!(refused("1,bid,105,10,0\n2,bud,1,1,0\n", "100", BEACON).contains("line: 3"));
+    assert!(refused("1,bid,105,1.5,0\n", "100", BEACON).contains("line: 2"));
+    assert!(refused("1,bid,105,10,0\n1,ask,1,1,0\n", "100", BEACON).contains("order 1 is in the book already"));
+    assert!(refused("1,bid,105,10,11\n", "100", BEACON).contains("wants at least 11 of 10"));
+    assert!(refused("1,bid,0,10,0\n", "100", BEACON).contains("no price"));
+    assert!(refused("1,bid,1,10,0\n", "0", BEACON).contains("reference"));
+    assert!(refused("1,bid,1,10,0\n", "100", "0x07").contains("--beacon"));
+}
