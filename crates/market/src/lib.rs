@@ -22,6 +22,7 @@ mod index;
 mod math;
 mod order;
 mod rate;
+mod region;
 mod why;
 
 pub use book::{Book, Resting, Sorted};
@@ -29,4 +30,5 @@ pub use clear::{Clearing, Fill, Margin, clear};
 pub use index::{IndexRule, Print, Traded, index};
 pub use order::{Band, Order, OrderError, Rule, RuleError, Side};
 pub use rate::{RateBounds, next_rate};
+pub use region::{Floating, Leaf, Regional, clear_regions, lies_in};
 pub use why::{Why, why};
