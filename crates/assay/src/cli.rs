@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
-pub(crate) use market::{ClearArgs, MarketCommand};
+pub(crate) use market::{ClearArgs, MarketCommand, OrderCommand, SimCommand};
 pub(crate) use node::{BenchArgs, BenchOne, InitArgs, NodeArgs, ProviderArgs, UpArgs};
 
 use crate::failure::EXIT_CODES;
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Submit, follow, fetch and verify jobs.
     #[command(subcommand)]
     Job(JobCommand),
+    /// Why a job waits for providers.
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// Keys and balances.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -81,6 +84,9 @@ pub(crate) enum Command {
     /// The auction's rule, for everybody to check.
     #[command(subcommand)]
     Market(MarketCommand),
+    /// Simulate agents against the market's rules.
+    #[command(subcommand)]
+    Sim(SimCommand),
     /// Measure this machine: finality, throughput, round trips, Wasm against native, memory.
     Bench(BenchArgs),
     /// Print a completion script.

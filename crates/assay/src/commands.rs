@@ -7,6 +7,8 @@ pub(crate) mod connect;
 pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod market;
+pub(crate) mod order;
 pub(crate) mod quickstart;
 pub(crate) mod roles;
+pub(crate) mod sim;
 pub(crate) mod up;

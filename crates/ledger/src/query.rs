@@ -5,7 +5,7 @@
 use alloy_primitives::{Address, B256};
 use assay_types::{
     JobId, Params,
-    view::{JobSummary, JobView, LotView, ProviderView, Role, WorkItem},
+    view::{JobSummary, JobView, LotView, ProviderView, Role, WaitingLot, WorkItem},
 };
 
 use crate::{
@@ -37,6 +37,12 @@ fn network(view: &dyn StateRead) -> Option<Network> {
 /// A job, whole.
 pub fn job(view: &dyn StateRead, id: JobId) -> Option<JobView> {
     jobs::views::job(view, id)
+}
+
+/// Why lots of an open job have not all their providers: each open ask, what it lacks and by how much.
+/// Empty when none waits, or the job is over or unknown.
+pub fn why_waiting(view: &dyn StateRead, id: JobId) -> Vec<WaitingLot> {
+    jobs::matching::why_waiting(view, id).unwrap_or_default()
 }
 
 /// One lot of a job.

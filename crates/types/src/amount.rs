@@ -65,6 +65,24 @@ pub mod as_string {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(|_| D::Error::custom(format!("'{text}' is not a whole number of grains")))
     }
+
+    /// The same where there may be no amount: null.
+    pub mod option {
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        #[derive(Serialize, Deserialize)]
+        struct Text(#[serde(with = "super")] u128);
+
+        /// Writes the decimal digits, or null.
+        pub fn serialize<S: Serializer>(grains: &Option<u128>, serializer: S) -> Result<S::Ok, S::Error> {
+            grains.map(Text).serialize(serializer)
+        }
+
+        /// Reads decimal digits, or null.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u128>, D::Error> {
+            Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -287,6 +287,78 @@ pub struct ProviderView {
     pub slashed: Grains,
 }
 
+/// What keeps a provider from a lot, and how far it is from taking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "lack")]
+pub enum Lack {
+    /// It asks more than the job pays.
+    Price {
+        /// Grains a gigafuel.
+        #[serde(with = "as_string")]
+        by: Grains,
+    },
+    /// The job's tasks may use more fuel than it takes.
+    Fuel {
+        /// Fuel a task.
+        by: u64,
+    },
+    /// They may use more memory than it has.
+    Memory {
+        /// MiB.
+        by_mib: u32,
+    },
+    /// It works on as many lots as it takes.
+    Capacity {
+        /// Lots it works on.
+        lots: u32,
+    },
+    /// Its free collateral does not cover the lot.
+    Collateral {
+        /// Grains.
+        #[serde(with = "as_string")]
+        by: Grains,
+    },
+    /// It missed deadlines and is not drawn for a while.
+    Suspended {
+        /// Height from which it is drawn again.
+        until: u64,
+    },
+    /// It or another provider of its operator works on the lot, or failed it.
+    Operator,
+}
+
+/// What one provider with an open ask lacks for a lot; nothing if it could take it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// Its account.
+    pub provider: Address,
+    /// Whose machine it is.
+    pub operator: Address,
+    /// What it asks.
+    #[serde(with = "as_string")]
+    pub price_per_gigafuel: Grains,
+    /// What keeps it from the lot.
+    pub lacks: Vec<Lack>,
+}
+
+/// Why a lot has not all its providers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingLot {
+    /// Index of the lot.
+    pub lot: u32,
+    /// Height since which it waits; None before it was first looked at.
+    pub since: Option<u64>,
+    /// Providers it lacks, each of another operator.
+    pub missing: u32,
+    /// Operators that could take it now.
+    pub able: u32,
+    /// The price a gigafuel at which enough would take it, if only price is in the way.
+    #[serde(with = "as_string::option")]
+    pub enough_at: Option<Grains>,
+    /// Each open ask of the job's runtime, cheapest first.
+    pub asks: Vec<Assessment>,
+}
+
 /// What a provider has to do about one lot: a level, not an edge, so a restarted provider needs no
 /// history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
-//! Options of `market`.
+//! Options of `market`, `order` and `sim`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+
+use super::WhichJob;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MarketCommand {
@@ -36,4 +38,30 @@ pub(crate) struct ClearArgs {
     /// Randomness that breaks ties, 32 bytes of hex.
     #[arg(long, value_name = "HEX")]
     pub(crate) beacon: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SimCommand {
+    /// Truthful, shading, colluding and wash-trading agents in the batch auction.
+    #[command(after_help = "Example:
+  assay sim market --blocks 5000 --output json
+
+Each strategy plays the same blocks as the truthful run, so gains are differences that it alone made. The
+economy is drawn: forty buyers and forty sellers with one order a block.")]
+    Market {
+        /// Blocks of each run; an epoch, after which the reference moves, has 100.
+        #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(200..=100_000))]
+        blocks: u64,
+        /// Seed of the economy.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrderCommand {
+    /// What each provider with an open ask lacks for a job that waits, and by how much.
+    #[command(after_help = "Example:
+  assay order why my-job")]
+    Why(WhichJob),
 }

@@ -120,6 +120,8 @@ pub(crate) enum BenchOne {
     Jobs,
     /// The risk job: metered Wasm against the same source native, and QuantLib if Python has it.
     Wasm,
+    /// Clearings of the batch auction, and a matching engine on the same orders.
+    Market,
     /// Resident memory of an idle `assay up`.
     Rss,
 }

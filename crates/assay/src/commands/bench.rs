@@ -5,6 +5,7 @@
 
 mod compute;
 mod load;
+mod market;
 mod memory;
 
 use std::path::{Path, PathBuf};
@@ -73,6 +74,9 @@ pub(crate) async fn run(args: BenchArgs, terminal: &Terminal) -> Outcome<()> {
         let found = compute::wasm_over_native(terminal)?;
         figures.extend(found);
     }
+    if wanted(BenchOne::Market) {
+        figures.extend(market::measure(terminal)?);
+    }
     if wanted(BenchOne::Rss) {
         figures.insert("rss_mib".to_owned(), memory::idle(&scratch.path().join("up"), terminal).await?);
     }
@@ -102,6 +106,10 @@ fn show(terminal: &Terminal, figures: &Map<String, Value>) {
         "job_round_trip_ms" => "p50 2,000 ms",
         "wasm_over_native" => "1.4 times",
         "quantlib_ratio" => "5 times faster",
+        "clear_100k_ms" => "30 ms",
+        "clear_1m_ms" => "400 ms",
+        "incremental_1m_resting_ms" => "5 ms",
+        "bytes_per_order" => "200 bytes",
         "rss_mib" => "700 MiB",
         _ => "",
     };

@@ -74,14 +74,14 @@ fn id_of(folder: &JobFolder) -> Outcome<JobId> {
 }
 
 /// The id a job is named by: whole, or through its folder.
-fn id(which: &WhichJob) -> Outcome<JobId> {
+pub(super) fn id(which: &WhichJob) -> Outcome<JobId> {
     match which.job.trim().parse::<JobId>() {
         Ok(id) => Ok(id),
         Err(_) => id_of(&folder(which)?),
     }
 }
 
-async fn view(which: &WhichJob) -> Outcome<JobView> {
+pub(super) async fn view(which: &WhichJob) -> Outcome<JobView> {
     let id = id(which)?;
     let found = connect::chain(&which.client)?.job(id).await?;
     found.ok_or_else(|| {

@@ -39,3 +39,16 @@ fn a_bad_book_or_rule_is_refused_by_line_and_name() {
     assert!(refused("1,bid,1,10,0\n", "0", BEACON).contains("reference"));
     assert!(refused("1,bid,1,10,0\n", "100", "0x07").contains("--beacon"));
 }
+
+#[test]
+fn agents_are_simulated_and_the_same_seed_says_the_same() {
+    let place = Place::new();
+    let simulate = ["sim", "market", "--blocks", "200", "--seed", "3"];
+    let report = place.json(&simulate);
+    assert_eq!(report, place.json(&simulate));
+    let outcomes = report["outcomes"].as_array().expect("a list");
+    assert!(outcomes[0]["efficiency"].as_f64().expect("a share") > 0.95);
+    assert!(outcomes.len() > 20);
+    let text = String::from_utf8(place.run(&simulate).stdout).expect("UTF-8");
+    assert!(text.contains("at best 20 colluding sellers of 40"), "{text}");
+}

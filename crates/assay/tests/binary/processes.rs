@@ -87,6 +87,12 @@ fn a_job_nobody_takes_can_be_watched_and_cancelled_and_its_escrow_comes_back() {
     let jobs = with(&["job", "list"]);
     let id = jobs["jobs"][0]["id"].as_str().unwrap_or_else(|| panic!("no id in {jobs}"));
     assert_eq!(with(&["job", "status", id])["outcome"], serde_json::Value::Null);
+    let why = with(&["order", "why", id]);
+    let lot = &why["waiting"][0];
+    assert_eq!((&lot["missing"], &lot["able"]), (&2.into(), &0.into()), "{why}");
+    // The second cheapest of three asks: 0.0011 KRT.
+    assert_eq!(lot["enough_at"], "1100000000000000");
+    assert_eq!(lot["asks"][0]["lacks"][0], serde_json::json!({ "lack": "price", "by": "100000000000000" }));
     let held: u128 = balance().parse().expect("grains");
     assert!(held < before.parse::<u128>().expect("grains"), "nothing is held in escrow");
     let cancelled = with(&["job", "cancel", id]);

@@ -87,6 +87,9 @@ fn of_ledger(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError>
         query::params(&*ctx.backend.head().state).ok_or_else(|| internal("the state holds no genesis"))
     })?;
     reading(module, "assay_job", |params, ctx| Ok(query::job(&*ctx.backend.head().state, params.one()?)))?;
+    reading(module, "assay_whyWaiting", |params, ctx| {
+        Ok(query::why_waiting(&*ctx.backend.head().state, params.one()?))
+    })?;
     reading(module, "assay_jobs", |params, ctx| {
         let mut params = params.sequence();
         let renter: Option<Address> = params.optional_next()?;

@@ -7,7 +7,7 @@ use assay_types::{
     GRAINS_PER_KRT, JobCause, JobOutcome, JobSpec,
     abi::{IJobs, IProviders},
     system::{JOBS, PROVIDERS},
-    view::{LotPhase, Role},
+    view::{Lack, LotPhase, Role},
 };
 
 use crate::{kit::*, scenario::*};
@@ -47,6 +47,28 @@ fn a_job_is_assigned_run_agreed_settled_and_proved() {
     assert_eq!((result.spec_hash, result.leaves_hash), (spec_hash(&spec), leaves_hash(&leaves)));
     assert_eq!((result.paid, result.fuel, result.result_root), (job.paid, fuel, job.result_root));
     assert!(!assay_ledger::work_pending(&net.state), "nothing keeps an idle chain awake");
+}
+
+#[test]
+fn a_lot_that_waits_says_what_each_ask_lacks_and_at_what_price_enough_would_take_it() {
+    let mut net = Net::new();
+    net.register("p1", PRICE / 2);
+    net.register("p2", PRICE * 2);
+    net.register("p3", PRICE + 7);
+    let id = net.submit(spec(1, 1, 2));
+    net.pass(1);
+    let waiting = query::why_waiting(&net.state, id);
+    let [lot] = &waiting[..] else { panic!("one lot: {waiting:?}") };
+    assert_eq!((lot.lot, lot.missing, lot.able, lot.enough_at), (0, 2, 1, Some(PRICE + 7)));
+    assert!(lot.since.is_some());
+    let lacks: Vec<_> = lot.asks.iter().map(|one| (one.provider, one.lacks.clone())).collect();
+    let dear = |by| vec![Lack::Price { by }];
+    assert_eq!(lacks, [(addr("p1"), vec![]), (addr("p3"), dear(7)), (addr("p2"), dear(PRICE))]);
+    // Nothing waits any more once enough have come, and nothing is said of unknown jobs.
+    net.register("p4", PRICE);
+    net.until(10, |net| net.replicas(id, 0).len() == 2);
+    assert!(query::why_waiting(&net.state, id).is_empty());
+    assert!(query::why_waiting(&net.state, assay_types::JobId::repeat_byte(9)).is_empty());
 }
 
 #[test]
