@@ -59,7 +59,7 @@ pub(crate) fn run(args: &InitArgs, terminal: &Terminal) -> Outcome<()> {
     }
     let mut providers = Vec::new();
     for (index, wallet) in roster.providers()?.iter().enumerate() {
-        spinner.say(&format!("keeping the key of provider {}", index + 1));
+        spinner.say(format!("keeping the key of provider {}", index + 1));
         let home = dir.join(format!("provider-{}", index + 1));
         keep(&home.join("keys"), wallet)?;
         let text = format!(

@@ -154,7 +154,7 @@ pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome
     let keys: ProviderKeys = own.try_into().map_err(|e: toml::de::Error| bad(&args.config, &e))?;
     let mut config = ProviderConfig::from_toml(&table.to_string()).map_err(|e| bad(&args.config, &e))?;
     config.data_dir = beside(&args.config, &config.data_dir);
-    let keystore = Keystore::open(&beside(&args.config, &keys.keys))?;
+    let keystore = Keystore::open(beside(&args.config, &keys.keys))?;
     let account = match (keys.account, keystore.list()?.as_slice()) {
         (Some(account), _) => account,
         (None, [one]) => one.address,

@@ -20,7 +20,7 @@ pub(crate) fn run(command: &SimCommand, terminal: &Terminal) -> Outcome<()> {
 fn market(blocks: u64, seed: u64, terminal: &Terminal) {
     let spinner = terminal.spinner("agents");
     let tried = strategies();
-    spinner.say(&format!("{} strategies, {blocks} blocks each", tried.len()));
+    spinner.say(format!("{} strategies, {blocks} blocks each", tried.len()));
     let report = simulate(seed, blocks, &tried);
     drop(spinner);
     terminal.document(&json!(report));
