@@ -86,11 +86,15 @@ fn the_help_lists_every_command_and_exit_code() {
     Commands:
       quickstart   Start a network, price an option book on it, verify, pay, report
       up           Keep a network running on this machine
+      init         Make the files of a network whose roles run as processes of their own
       node         Run one validator
       provider     Run one provider
       job          Submit, follow, fetch and verify jobs
+      order        Why a job waits for providers
       account      Keys and balances
       chain        Read the chain
+      market       The auction's rule, for everybody to check
+      sim          Simulate agents against the market's rules
       bench        Measure this machine: finality, throughput, round trips, Wasm against native, memory
       completions  Print a completion script
       help         Print this message or the help of the given subcommand(s)
