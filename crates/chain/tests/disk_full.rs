@@ -16,6 +16,7 @@ use assay_chain::{
     host::{DISK_RESERVE_BYTES, Ended},
 };
 
+#[path = "support/network.rs"]
 mod support;
 
 struct SmallDisk(tempfile::TempDir);

@@ -19,6 +19,7 @@ use assay_chain::{
 };
 use assay_ledger::{account, books, keys};
 
+#[path = "support/network.rs"]
 mod support;
 
 use support::{CHAIN_ID, network};
