@@ -15,6 +15,10 @@ interface IJobs {
         /// 0 component `run(list<u8>)`, 1 WASI preview-1 command.
         uint8 abi;
         bytes32 runtimeId;
+        /// Class it is to run in; one with others under its region may run in any of those.
+        uint32 class;
+        /// Further classes, in order of preference, tried when this one does not serve it.
+        uint32[] substitutes;
         /// BLAKE3 of each task's sealed input blob, in task order.
         bytes32[] inputs;
         uint64 fuelPerTask;
@@ -44,6 +48,10 @@ interface IJobs {
     }
 
     event JobSubmitted(bytes32 indexed job, address indexed renter, uint32 tasks, uint32 lots, uint128 escrow);
+    event JobAmended(bytes32 indexed job, uint128 maxPricePerGigafuel, uint128 escrow);
+    event BidSealed(address indexed renter, bytes32 indexed commitment, uint128 value, uint64 opensBy);
+    event SealOpened(address indexed renter, bytes32 indexed commitment, bytes32 indexed job);
+    event SealForfeited(address indexed renter, bytes32 indexed commitment, uint128 burned, uint128 refunded);
     event LotAssigned(bytes32 indexed job, uint32 indexed lot, address indexed provider, uint128 pricePerGigafuel, uint128 locked);
     event KeyDelivered(bytes32 indexed job, address indexed provider, address sender, bytes sealedKey);
     event Committed(bytes32 indexed job, uint32 indexed lot, address indexed provider);
@@ -63,6 +71,14 @@ interface IJobs {
     event JobClosed(bytes32 indexed job, uint8 outcome, uint8 cause, uint128 paid, uint128 refunded);
 
     function submit(JobSpec calldata spec) external payable returns (bytes32 job);
+    /// New limit price of an open job, not below what an assigned lot is to be paid. Value only for the
+    /// escrow it needs more; what it needs less comes back at once.
+    function amend(bytes32 job, uint128 maxPricePerGigafuel) external payable;
+    /// Locks value behind a bid nobody can read:
+    /// keccak256("assay/seal", chain id, renter, salt, keccak256(abi.encode(spec))).
+    function seal(bytes32 commitment) external payable;
+    /// Submits the sealed job; it takes part when the window is over, with all that were opened in it.
+    function openSealed(bytes32 salt, JobSpec calldata spec) external returns (bytes32 job);
     /// Any holder of the key (renter, a co-replica) may seal it to an assigned provider.
     function deliverKey(bytes32 job, address provider, bytes calldata sealedKey) external;
     function commit(bytes32 job, uint32 lot, bytes32 commitment) external;

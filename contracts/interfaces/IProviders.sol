@@ -8,7 +8,11 @@ interface IProviders {
     struct Ask {
         /// Runtime the results are bit-identical under (engine, target, cost table).
         bytes32 runtimeId;
-        /// Grains for 10^9 units of fuel.
+        /// Class it sells in: a leaf of the region tree.
+        uint32 class;
+        /// Fuel it will have in progress at most, in units of 10^6.
+        uint64 capacity;
+        /// Least price: grains for 10^9 units of fuel.
         uint128 pricePerGigafuel;
         /// Lots it will run at the same time.
         uint32 maxLots;

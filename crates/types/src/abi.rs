@@ -18,3 +18,7 @@ alloy_sol_types::sol!(
     #![sol(all_derives)]
     "../../contracts/interfaces/IChain.sol"
 );
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IMarket.sol"
+);

@@ -7,7 +7,10 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolInterface;
 
 use crate::{
-    abi::{IChain::IChainCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls},
+    abi::{
+        IChain::IChainCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
+        IProviders::IProvidersCalls,
+    },
     system,
 };
 
@@ -24,6 +27,8 @@ pub enum Call {
     Disputes(IDisputesCalls),
     /// A call of [`crate::abi::IChain`].
     Chain(IChainCalls),
+    /// A call of [`crate::abi::IMarket`].
+    Market(IMarketCalls),
 }
 
 /// Why calldata is not a call.
@@ -52,6 +57,7 @@ impl Call {
             system::JOBS => strict(input).map(Call::Jobs),
             system::DISPUTES => strict(input).map(Call::Disputes),
             system::CHAIN => strict(input).map(Call::Chain),
+            system::MARKET => strict(input).map(Call::Market),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

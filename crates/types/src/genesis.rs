@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};
 
-use crate::amount::{GRAINS_PER_KRT, Grains, as_string};
+use crate::{
+    amount::{GRAINS_PER_KRT, Grains, as_string},
+    class::{Class, check_classes},
+};
 
 /// Everything a network starts from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +133,30 @@ pub struct Params {
     pub max_due_per_block: u32,
     /// Runtimes jobs may name and adjudicators run.
     pub runtimes: Vec<B256>,
+    /// What is traded.
+    pub classes: Vec<Class>,
+    /// Width of the price band around the reference.
+    pub band_bps: u32,
+    /// Blocks of an epoch, at whose end the reference moves.
+    pub epoch_blocks: u32,
+    /// Least bonded owners for an index to be printed.
+    pub index_min_owners: u32,
+    /// Least volume for it, thousandths of a unit.
+    pub index_min_volume: u64,
+    /// Share of an index's weight that one owner has at most.
+    pub index_cap_bps: u32,
+    /// Open orders of an account, jobs included.
+    pub max_orders_per_account: u32,
+    /// Orders with a minimum fill that rest in a book: each may cost a clearing of its own.
+    pub max_min_fills_per_book: u32,
+    /// Most blocks an order rests.
+    pub max_order_lifetime: u32,
+    /// Blocks in which a sealed bid is opened, and in which it cannot be censored.
+    pub seal_window: u32,
+    /// And the least milliseconds.
+    pub seal_window_ms: u64,
+    /// Blocks within which a metered trade is delivered.
+    pub allotment_window: u32,
 }
 
 impl Default for Params {
@@ -168,6 +195,18 @@ impl Default for Params {
             delivery_witnesses: 3,
             max_due_per_block: 256,
             runtimes: Vec::new(),
+            classes: vec![Class::any_cpu(11 * GRAINS_PER_KRT / 10_000)],
+            band_bps: 1_250,
+            epoch_blocks: 1_200,
+            index_min_owners: 10,
+            index_min_volume: 1_000,
+            index_cap_bps: 1_000,
+            max_orders_per_account: 256,
+            max_min_fills_per_book: 32,
+            max_order_lifetime: 1_000_000,
+            seal_window: 200,
+            seal_window_ms: 10_000,
+            allotment_window: 100_000,
         }
     }
 }
@@ -302,7 +341,17 @@ impl Params {
             ("max_attempts", self.max_attempts >= 1),
             ("delivery_witnesses", self.delivery_witnesses >= 1),
             ("max_due_per_block", self.max_due_per_block >= 1),
+            ("band_bps", self.band_bps >= 1 && self.band_bps <= 10_000),
+            ("epoch_blocks", self.epoch_blocks >= 2),
+            ("index_cap_bps", self.index_cap_bps >= 1 && self.index_cap_bps <= 10_000),
+            ("index_min_owners", self.index_min_owners >= 1),
+            ("max_orders_per_account", self.max_orders_per_account >= 1),
+            ("max_order_lifetime", self.max_order_lifetime >= 1),
+            ("seal_window", self.seal_window >= 2),
+            ("seal_window_ms", self.seal_window_ms >= 10_000),
+            ("allotment_window", self.allotment_window >= 1),
         ];
+        check_classes(&self.classes).map_err(GenesisError::Param)?;
         match checks.into_iter().find(|(_, good)| !good) {
             Some((name, _)) => Err(GenesisError::Param(name)),
             None => Ok(()),

@@ -77,6 +77,8 @@ fn commitment(
 
 /// Most bytes of an endpoint's encoding.
 pub const MAX_ENDPOINT_BYTES: u32 = 256;
+/// Most classes a job names beside its first.
+pub const MAX_SUBSTITUTES: usize = 8;
 /// Most bytes of a job key sealed to a provider.
 pub const MAX_SEALED_KEY_BYTES: u32 = 160;
 
@@ -105,6 +107,7 @@ impl JobSpec {
             (within(self.commitWindow, params.commit_window_bounds), Window),
             (within(self.challengeWindow, params.challenge_window_bounds), Window),
             (within(self.lifetime, (self.commitWindow, params.max_lifetime)), Window),
+            (self.substitutes.len() <= MAX_SUBSTITUTES && !repeats(self.class, &self.substitutes), Substitutes),
             (self.source.len() <= MAX_ENDPOINT_BYTES as usize, Source(MAX_ENDPOINT_BYTES)),
         ];
         checks.into_iter().find(|(good, _)| !good).map_or(Ok(()), |(_, error)| Err(error))
@@ -121,6 +124,18 @@ impl JobSpec {
         let runs = (self.inputs.len() as u128).checked_mul(u128::from(self.replicas))?;
         self.escrow_per_run()?.checked_mul(runs).filter(|escrow| *escrow <= u128::MAX / 2)
     }
+}
+
+fn repeats(class: u32, substitutes: &[u32]) -> bool {
+    let mut all = vec![class];
+    all.extend(substitutes);
+    all.sort_unstable();
+    all.iter().zip(all.iter().skip(1)).any(|(one, next)| one == next)
+}
+
+/// Fuel in the thousandths of a gigafuel in which it is traded, rounded up.
+pub fn fuel_units(fuel: u64) -> u64 {
+    fuel.div_ceil(GIGAFUEL / 1_000)
 }
 
 /// What `fuel` may cost at most at `price` grains a gigafuel, rounded up.
@@ -287,6 +302,9 @@ pub enum JobSpecError {
     /// A window outside its bounds.
     #[error("a window or lifetime lies outside the network's bounds")]
     Window,
+    /// A class named twice, or too many.
+    #[error("a job names at most 8 substitutes, each class once")]
+    Substitutes,
     /// Endpoint encoding too long.
     #[error("the source endpoint is longer than {0} bytes")]
     Source(u32),

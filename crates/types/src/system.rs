@@ -11,12 +11,14 @@ pub const JOBS: Address = address!("00000000000000000000000000000000A55A0002");
 pub const DISPUTES: Address = address!("00000000000000000000000000000000A55A0003");
 /// Answers [`crate::abi::IChain`], view calls only.
 pub const CHAIN: Address = address!("00000000000000000000000000000000A55A0004");
+/// Answers [`crate::abi::IMarket`].
+pub const MARKET: Address = address!("00000000000000000000000000000000A55A0005");
 
 /// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 4] = [PROVIDERS, JOBS, DISPUTES, CHAIN];
+pub const ALL: [Address; 5] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

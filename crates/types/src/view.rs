@@ -1,6 +1,12 @@
 //! What the chain says about itself to people and programs: the shapes of the `assay_*` JSON-RPC
 //! methods. The ledger's queries fill them; providers, adjudicators and clients act on them.
 
+mod market;
+
+pub use market::{
+    BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange, Unfilled,
+};
+
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +23,8 @@ pub struct JobSpecView {
     pub program_sealed: bool,
     pub abi: u8,
     pub runtime_id: B256,
+    pub class: u32,
+    pub substitutes: Vec<u32>,
     pub inputs: Vec<B256>,
     pub fuel_per_task: u64,
     pub memory_mib: u32,
@@ -39,6 +47,8 @@ impl From<&crate::JobSpec> for JobSpecView {
             program_sealed: spec.programSealed,
             abi: spec.abi,
             runtime_id: spec.runtimeId,
+            class: spec.class,
+            substitutes: spec.substitutes.clone(),
             inputs: spec.inputs.clone(),
             fuel_per_task: spec.fuelPerTask,
             memory_mib: spec.memoryMib,
@@ -249,7 +259,13 @@ pub struct ProviderView {
     pub endpoint: Bytes,
     /// Runtime it sells.
     pub runtime_id: B256,
-    /// Its price.
+    /// Class it sells in.
+    pub class: u32,
+    /// Fuel it has in progress at most, in units of 10^6.
+    pub capacity: u64,
+    /// Fuel it has in progress, in units of 10^6.
+    pub busy: u64,
+    /// Its least price.
     #[serde(with = "as_string")]
     pub price_per_gigafuel: Grains,
     /// Lots it runs at the same time at most.
@@ -307,7 +323,7 @@ pub enum Lack {
         /// MiB.
         by_mib: u32,
     },
-    /// It works on as many lots as it takes.
+    /// It works on as much as it takes.
     Capacity {
         /// Lots it works on.
         lots: u32,
@@ -325,6 +341,15 @@ pub enum Lack {
     },
     /// It or another provider of its operator works on the lot, or failed it.
     Operator,
+    /// It runs another runtime.
+    Runtime,
+    /// It is the renter's own.
+    Own,
+    /// It sells in a class the job does not name.
+    Class {
+        /// Which.
+        class: u32,
+    },
 }
 
 /// What one provider with an open ask lacks for a lot; nothing if it could take it.
@@ -355,7 +380,7 @@ pub struct WaitingLot {
     /// The price a gigafuel at which enough would take it, if only price is in the way.
     #[serde(with = "as_string::option")]
     pub enough_at: Option<Grains>,
-    /// Each open ask of the job's runtime, cheapest first.
+    /// Each open ask, those of the job's class and cheapest first.
     pub asks: Vec<Assessment>,
 }
 
