@@ -184,6 +184,10 @@ impl Timeline {
             }
             IJobsEvents::JobClosed(_) => self.closed_at_ms = Some(time_ms),
             IJobsEvents::Revealed(_)
+            | IJobsEvents::JobAmended(_)
+            | IJobsEvents::BidSealed(_)
+            | IJobsEvents::SealOpened(_)
+            | IJobsEvents::SealForfeited(_)
             | IJobsEvents::DeliveryDemanded(_)
             | IJobsEvents::DeliveryAttested(_)
             | IJobsEvents::DeliveryResolved(_) => {}

@@ -44,6 +44,10 @@ pub struct JobTerms {
     pub abi: Abi,
     /// Runtime results must be bit-identical under.
     pub runtime_id: B256,
+    /// Class it is to run in.
+    pub class: u32,
+    /// Further classes, in order of preference.
+    pub substitutes: Vec<u32>,
     /// Fuel cap of a task.
     pub fuel_per_task: u64,
     /// Memory cap of a task, MiB.
@@ -126,6 +130,8 @@ impl JobRequest {
             programSealed: self.program_sealed,
             abi: terms.abi as u8,
             runtimeId: terms.runtime_id,
+            class: terms.class,
+            substitutes: terms.substitutes.clone(),
             inputs: inputs.iter().map(|blob| id_of(blob)).collect(),
             fuelPerTask: terms.fuel_per_task,
             memoryMib: terms.memory_mib,
@@ -179,6 +185,8 @@ mod tests {
             terms: JobTerms {
                 abi: Abi::Component,
                 runtime_id: B256::repeat_byte(1),
+                class: 1,
+                substitutes: Vec::new(),
                 fuel_per_task: 3,
                 memory_mib: 1,
                 output_bytes: 10,

@@ -13,9 +13,9 @@ use assay_types::{Receipt, TxFailure};
 use crate::{
     accounts::Account,
     check::Checked,
-    execute, fees, keys,
+    execute, fees, keys, market,
     money::{self, Pot, transfer},
-    reject::{BrokenInvariant, Failure, Reject, Stop},
+    reject::{BrokenInvariant, Done, Failure, Reject, Stop},
     schedule,
     state::{Changes, Overlay, StateRead},
     step::{BlockContext, Env, Step, Tip},
@@ -111,7 +111,7 @@ impl<'a> BlockBuilder<'a> {
         let Self { parent, env, mut state, receipts, gas_used, .. } = self;
         let env = env?;
         let mut step = Step::new(&state, &env);
-        schedule::run_due(&mut step).map_err(|stop| match stop {
+        end_block(&mut step).map_err(|stop| match stop {
             Stop::Fail(failure) => BrokenInvariant::EndBlock(failure),
             Stop::Broken(broken) => broken,
         })?;
@@ -142,6 +142,15 @@ impl<'a> BlockBuilder<'a> {
         money::check_changes(parent, &changes)?;
         Ok(BlockOutput { changes, receipts, end_logs, gas_used, base_fee, receipts_root })
     }
+}
+
+/// The market clears what rested before this block, then what is due happens, then the books are brought
+/// up to date for the next clearing.
+fn end_block(step: &mut Step<'_>) -> Done {
+    market::clearing::run(step)?;
+    schedule::run_due(step)?;
+    market::orders::refresh(step)?;
+    market::epochs::close_if_over(step)
 }
 
 struct Outcome {

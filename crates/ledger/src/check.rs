@@ -8,7 +8,7 @@ use alloy_eips::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use assay_types::{
     Call, CallError, Genesis,
-    abi::{IJobs::IJobsCalls, IProviders::IProvidersCalls},
+    abi::{IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls},
 };
 
 use crate::{
@@ -165,5 +165,6 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Chain(_) => true,
         Call::Providers(call) => matches!(call, IProvidersCalls::provider(_) | IProvidersCalls::providers(_)),
         Call::Jobs(call) => matches!(call, IJobsCalls::job(_) | IJobsCalls::escrowFor(_)),
+        Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
     }
 }

@@ -186,6 +186,8 @@ macro_rules! numbered {
     };
 }
 
+pub(crate) use numbered;
+
 numbered!(LotPhase {
     Running = 0,
     Revealing = 1,

@@ -25,7 +25,7 @@ use crate::{
     schedule::{self, Due},
     slash::{self, Catchers},
     state::StateRead,
-    step::{Step, keys_under, read},
+    step::{Step, read},
 };
 
 record! {
@@ -78,12 +78,12 @@ pub(crate) fn demand(step: &mut Step<'_>, sender: Address, value: u128, id: JobI
 
 /// Open providers of this runtime whose operators have no part in the lot.
 fn eligible(step: &Step<'_>, case: &Case) -> Done<Vec<Candidate>> {
-    let prefix = keys::key(keys::OPEN_ASK, &[case.terms.runtime_id.as_slice()]);
-    let accounts: Vec<Address> = keys_under(&step.state, &prefix).filter_map(|k| keys::address_at_end(&k)).collect();
+    let accounts: Vec<Address> = matching::open_asks(&step.state).collect();
     let mut candidates = Vec::new();
     for account in accounts {
         let provider = Provider::must(step, &account)?;
-        let present = step.env.height() >= provider.suspended_until;
+        let same = provider.runtime_id == case.terms.runtime_id;
+        let present = same && step.env.height() >= provider.suspended_until;
         if present && case.lot.replicas.iter().all(|replica| replica.operator != provider.operator) {
             let weight = provider.free(&step.state, &account)?;
             candidates.push(Candidate { provider: account, operator: provider.operator, weight });

@@ -7,13 +7,13 @@
 //! |---|---|
 //! | any transaction | 21,000 |
 //! | byte of calldata, zero / other | 4 / 16 |
-//! | submit | 60,000 + 2,000 a task + 20,000 a lot |
+//! | submit, openSealed | 60,000 + 2,000 a task + 20,000 a lot |
 //! | reveal, revealVerdict | 40,000 + 2,000 a leaf |
 //! | register, update, challenge, demandDelivery | 60,000 |
 //! | any other call | 40,000 |
 
 use assay_types::{
-    Call,
+    Call, JobSpec,
     abi::{IDisputes::IDisputesCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls},
 };
 
@@ -31,6 +31,12 @@ pub(crate) fn cost(input: &[u8], call: &Call) -> u64 {
         .saturating_add(call_cost(call))
 }
 
+fn submission(spec: &JobSpec) -> u64 {
+    let tasks = spec.inputs.len();
+    let per_lot = usize::try_from(spec.tasksPerLot).unwrap_or(usize::MAX).max(1);
+    60_000_u64.saturating_add(times(tasks, 2_000)).saturating_add(times(tasks.div_ceil(per_lot), 20_000))
+}
+
 fn times(count: usize, gas: u64) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(gas)
 }
@@ -41,16 +47,13 @@ fn call_cost(call: &Call) -> u64 {
     match call {
         Call::Transfer => 0,
         Call::Providers(IProvidersCalls::register(_) | IProvidersCalls::update(_)) => LARGE,
-        Call::Jobs(IJobsCalls::submit(submit)) => {
-            let tasks = submit.spec.inputs.len();
-            let per_lot = usize::try_from(submit.spec.tasksPerLot).unwrap_or(usize::MAX).max(1);
-            LARGE.saturating_add(times(tasks, 2_000)).saturating_add(times(tasks.div_ceil(per_lot), 20_000))
-        }
+        Call::Jobs(IJobsCalls::submit(submit)) => submission(&submit.spec),
+        Call::Jobs(IJobsCalls::openSealed(open)) => submission(&open.spec),
         Call::Jobs(IJobsCalls::reveal(reveal)) => SMALL.saturating_add(times(reveal.leaves.len(), 2_000)),
         Call::Jobs(IJobsCalls::challenge(_) | IJobsCalls::demandDelivery(_)) => LARGE,
         Call::Disputes(IDisputesCalls::revealVerdict(reveal)) => {
             SMALL.saturating_add(times(reveal.leaves.len(), 2_000))
         }
-        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) => SMALL,
+        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) | Call::Market(_) => SMALL,
     }
 }

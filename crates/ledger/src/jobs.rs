@@ -30,12 +30,13 @@ pub(crate) mod replicas;
 pub(crate) mod result;
 pub(crate) mod submit;
 pub(crate) mod views;
+pub(crate) mod wanted;
 pub(crate) mod work;
 
 use alloy_primitives::{Address, B256, Bytes};
 use assay_types::{
     Grains, JobCause, JobId, JobOutcome, JobSpec, Leaf,
-    job::run_ceiling,
+    job::{fuel_units, run_ceiling},
     view::{LotPhase, ReplicaPhase},
 };
 
@@ -71,6 +72,12 @@ record! {
         pub(crate) result_root: Option<B256>,
         /// The job key once disclosed to adjudicators.
         pub(crate) key: Option<B256>,
+        /// Limit price, as submitted or amended since.
+        pub(crate) limit: Grains,
+        /// Its order in the market.
+        pub(crate) order: u64,
+        /// Sealed bids take part from this height on.
+        pub(crate) opens_at: u64,
     }
 }
 
@@ -82,6 +89,8 @@ record! {
         pub(crate) program_sealed: bool,
         pub(crate) abi: u8,
         pub(crate) runtime_id: B256,
+        pub(crate) class: u32,
+        pub(crate) substitutes: Vec<u32>,
         pub(crate) fuel_per_task: u64,
         pub(crate) memory_mib: u32,
         pub(crate) output_bytes: u32,
@@ -114,8 +123,6 @@ record! {
         /// Accepted results.
         pub(crate) leaves: Vec<Leaf>,
         pub(crate) settles_at: Option<u64>,
-        /// Since when the lot waits for providers that nobody offers.
-        pub(crate) waiting_since: Option<u64>,
         /// Whether what the present revealed replicas say survived adjudication.
         pub(crate) adjudicated: bool,
         /// Height at which the schedule looks at it: its only deadline there.
@@ -158,6 +165,8 @@ impl Terms {
             program_sealed: spec.programSealed,
             abi: spec.abi,
             runtime_id: spec.runtimeId,
+            class: spec.class,
+            substitutes: spec.substitutes.clone(),
             fuel_per_task: spec.fuelPerTask,
             memory_mib: spec.memoryMib,
             output_bytes: spec.outputBytes,
@@ -181,9 +190,14 @@ impl Terms {
         run_ceiling(self.fuel_per_task, price)?.checked_mul(u128::from(tasks))
     }
 
-    /// The part of the escrow that stands behind a lot.
-    pub(crate) fn lot_escrow(&self, tasks: u32) -> Option<Grains> {
-        self.most(tasks, self.max_price)?.checked_mul(u128::from(self.replicas))
+    /// The part of the escrow that stands behind a lot at this limit.
+    pub(crate) fn lot_escrow(&self, tasks: u32, limit: Grains) -> Option<Grains> {
+        self.most(tasks, limit)?.checked_mul(u128::from(self.replicas))
+    }
+
+    /// What one replica of a lot of `tasks` is traded as: the fuel it may burn.
+    pub(crate) fn units(&self, tasks: u32) -> u64 {
+        fuel_units(self.fuel_per_task.saturating_mul(u64::from(tasks)))
     }
 
     /// The lot that holds `task`, and its place in it.
@@ -271,6 +285,16 @@ impl Case {
 
     pub(crate) fn first_task(&self) -> u32 {
         self.terms.first_task(self.index)
+    }
+
+    /// What one replica of it is traded as.
+    pub(crate) fn units(&self) -> u64 {
+        self.terms.units(self.lot.tasks)
+    }
+
+    /// The part of the escrow that stands behind it.
+    pub(crate) fn escrow(&self) -> Done<Grains> {
+        sane(self.terms.lot_escrow(self.lot.tasks, self.job.limit))
     }
 
     pub(crate) fn past_end(&self, step: &Step<'_>) -> bool {

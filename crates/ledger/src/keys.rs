@@ -3,7 +3,7 @@
 //!
 //! Money lies in the tables up to [`BURNED`] and nowhere else.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 use assay_types::JobId;
 
 pub(crate) const META: u8 = 0x00;
@@ -16,7 +16,7 @@ pub(crate) const MINTED: u8 = 0x06;
 pub(crate) const BURNED: u8 = 0x07;
 
 pub(crate) const PROVIDER: u8 = 0x10;
-/// Providers with an open ask, by runtime.
+/// Providers with an open ask.
 pub(crate) const OPEN_ASK: u8 = 0x11;
 
 pub(crate) const JOB: u8 = 0x20;
@@ -47,11 +47,38 @@ pub(crate) const JOBS_BY_AGE: u8 = 0x35;
 pub(crate) const DUE_LOT: u8 = 0x40;
 /// Ends of jobs.
 pub(crate) const DUE_END: u8 = 0x41;
-/// Lots that wait for providers.
-pub(crate) const DUE_MATCH: u8 = 0x42;
+/// Orders with a deadline.
+pub(crate) const DUE_ORDER: u8 = 0x42;
+/// Metered trades under delivery.
+pub(crate) const DUE_ALLOTMENT: u8 = 0x44;
+/// Sealed bids to be opened.
+pub(crate) const DUE_SEAL: u8 = 0x45;
+/// Lots that lack providers: job, lot.
+pub(crate) const WANTED: u8 = 0x43;
 
-/// Lots that nobody can serve yet: runtime, since when, job, lot.
-pub(crate) const WAITING: u8 = 0x43;
+pub(crate) const ORDER: u8 = 0x50;
+/// What rests in the books: class, window, side, rank, order.
+pub(crate) const BOOK: u8 = 0x51;
+/// Open orders by owner.
+pub(crate) const OWNED: u8 = 0x52;
+/// Number of them.
+pub(crate) const OWNED_COUNT: u8 = 0x53;
+/// How a book trades: class, window.
+pub(crate) const TRADING: u8 = 0x54;
+/// Units sold in the epoch under way: class, price, owner.
+pub(crate) const SOLD: u8 = 0x55;
+/// The latest clearings: class, window, slot.
+pub(crate) const CLEARED: u8 = 0x56;
+/// Past epochs, latest first: class, epoch.
+pub(crate) const EPOCH: u8 = 0x57;
+/// Orders whose place in the book is to be seen to at the end of the block.
+pub(crate) const STALE: u8 = 0x58;
+/// Jobs' orders that nobody could serve as they are: class, since when, order.
+pub(crate) const PARKED: u8 = 0x59;
+/// Sealed bids: owner, commitment.
+pub(crate) const SEALED: u8 = 0x5a;
+/// Metered trades under delivery.
+pub(crate) const ALLOTMENT: u8 = 0x5b;
 
 /// The latest block's own facts.
 pub fn tip() -> Vec<u8> {
@@ -98,8 +125,35 @@ pub(crate) fn of_lot(tag: u8, job: &JobId, lot: u32) -> Vec<u8> {
     key(tag, &[job.as_slice(), &lot.to_be_bytes()])
 }
 
-pub(crate) fn open_ask(runtime: &B256, provider: &Address) -> Vec<u8> {
-    key(OPEN_ASK, &[runtime.as_slice(), provider.as_slice()])
+pub(crate) fn open_ask(provider: &Address) -> Vec<u8> {
+    key(OPEN_ASK, &[provider.as_slice()])
+}
+
+/// Number of the next order.
+pub(crate) fn next_order() -> Vec<u8> {
+    vec![META, 3]
+}
+
+/// There while a book changed at the end of the last block, so that the next one clears it.
+pub(crate) fn fresh() -> Vec<u8> {
+    vec![META, 4]
+}
+
+pub(crate) fn of_order(tag: u8, order: u64) -> Vec<u8> {
+    key(tag, &[&order.to_be_bytes()])
+}
+
+pub(crate) fn owned(owner: &Address, order: u64) -> Vec<u8> {
+    key(OWNED, &[owner.as_slice(), &order.to_be_bytes()])
+}
+
+pub(crate) fn of_book(tag: u8, class: u32, window: u32) -> Vec<u8> {
+    key(tag, &[&class.to_be_bytes(), &window.to_be_bytes()])
+}
+
+/// The order at the end of an index key.
+pub(crate) fn order_at_end(key: &[u8]) -> Option<u64> {
+    key.split_last_chunk::<8>().map(|(_, order)| u64::from_be_bytes(*order))
 }
 
 pub(crate) fn sealed_key(job: &JobId, provider: &Address, sender: &Address) -> Vec<u8> {

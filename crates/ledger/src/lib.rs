@@ -37,6 +37,7 @@ mod gas;
 mod genesis;
 mod jobs;
 pub mod keys;
+mod market;
 mod math;
 pub mod money;
 mod providers;
@@ -57,6 +58,7 @@ pub use jobs::{
     result::{JobResult, leaves_hash},
     submit::spec_hash,
 };
+pub use market::{allotments::served_hash, sealed::seal_commitment};
 pub use money::books;
 pub use reject::{BrokenInvariant, Failure, Reject};
 pub use schedule::work_pending;

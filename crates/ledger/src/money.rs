@@ -4,7 +4,7 @@
 //! `minted = burned + accounts + escrow + bonds + collateral + stake`. After each block the change of
 //! the money tables is checked against that ([`check_changes`]); [`books`] counts everything anew.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use assay_types::{Grains, JobId, view::Books};
 
 use crate::{
@@ -23,6 +23,15 @@ pub(crate) enum BondKind {
     Delivery,
 }
 
+/// What an order's money stands behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OrderPot {
+    /// A bid.
+    Bid = 2,
+    /// A trade that is being delivered.
+    Allotment = 3,
+}
+
 /// A place where grains lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pot {
@@ -36,6 +45,10 @@ pub(crate) enum Pot {
     Stake(Address),
     /// What stands behind a challenge or demand on a lot.
     Bond(BondKind, JobId, u32),
+    /// What stands behind an order.
+    Order(OrderPot, u64),
+    /// What stands behind a sealed bid.
+    Seal(Address, B256),
     /// Grains that did not exist before: a source only.
     Mint,
     /// Grains that are no more: a sink only.
@@ -52,6 +65,8 @@ impl Pot {
             Self::Bond(kind, job, lot) => {
                 keys::key(BOND, &[&[*kind as u8], job.as_slice(), lot.to_be_bytes().as_slice()])
             }
+            Self::Order(kind, id) => keys::key(BOND, &[&[*kind as u8], &id.to_be_bytes()]),
+            Self::Seal(owner, commitment) => keys::key(BOND, &[&[4], owner.as_slice(), commitment.as_slice()]),
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
         }

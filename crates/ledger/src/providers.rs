@@ -12,6 +12,7 @@ use assay_types::{Grains, abi::IProviders::Ask};
 use crate::{
     codec::record,
     keys::{self, PROVIDER},
+    market::orders,
     money::{self, Pot},
     reject::{BrokenInvariant, Done, sane},
     state::StateRead,
@@ -27,6 +28,12 @@ record! {
         pub(crate) endpoint: Bytes,
         pub(crate) runtime_id: B256,
         pub(crate) price: Grains,
+        pub(crate) class: u32,
+        /// Fuel in progress at most, and now, in thousandths of a gigafuel.
+        pub(crate) capacity: u64,
+        pub(crate) busy: u64,
+        /// Its standing order.
+        pub(crate) order: u64,
         pub(crate) max_lots: u32,
         pub(crate) max_fuel_per_task: u64,
         pub(crate) max_memory_mib: u32,
@@ -60,11 +67,14 @@ impl Provider {
 
     pub(crate) fn store(&self, step: &mut Step<'_>, account: &Address) {
         step.write(keys::of_address(PROVIDER, account), self);
+        orders::touch(step, self.order);
     }
 
     pub(crate) fn ask(&self) -> Ask {
         Ask {
             runtimeId: self.runtime_id,
+            class: self.class,
+            capacity: self.capacity,
             pricePerGigafuel: self.price,
             maxLots: self.max_lots,
             maxFuelPerTask: self.max_fuel_per_task,
@@ -91,20 +101,22 @@ impl Provider {
     }
 }
 
-/// Puts `amount` of a provider's free collateral behind a lot it now works on.
-pub(crate) fn lock(step: &mut Step<'_>, account: &Address, amount: Grains) -> Done {
+/// Puts `amount` of a provider's free collateral behind a lot of `units` that it now works on.
+pub(crate) fn lock(step: &mut Step<'_>, account: &Address, amount: Grains, units: u64) -> Done {
     let mut provider = Provider::must(step, account)?;
+    provider.busy = sane(provider.busy.checked_add(units))?;
     provider.locked = sane(provider.locked.checked_add(amount))?;
     provider.active_lots = sane(provider.active_lots.checked_add(1))?;
     provider.store(step, account);
     Ok(())
 }
 
-/// Takes `amount` from behind a lot; `busy` when the provider was still at work on it.
-pub(crate) fn unlock(step: &mut Step<'_>, account: &Address, amount: Grains, busy: bool) -> Done {
+/// Takes `amount` from behind a lot; `busy` says how large it is when the provider was still at work on it.
+pub(crate) fn unlock(step: &mut Step<'_>, account: &Address, amount: Grains, busy: Option<u64>) -> Done {
     let mut provider = Provider::must(step, account)?;
+    provider.busy = sane(provider.busy.checked_sub(busy.unwrap_or(0)))?;
     provider.locked = sane(provider.locked.checked_sub(amount))?;
-    provider.active_lots = sane(provider.active_lots.checked_sub(u32::from(busy)))?;
+    provider.active_lots = sane(provider.active_lots.checked_sub(u32::from(busy.is_some())))?;
     provider.store(step, account);
     Ok(())
 }

@@ -4,13 +4,13 @@
 
 use alloy_primitives::{Address, B256};
 use assay_types::{
-    JobId, Params,
-    view::{JobSummary, JobView, LotView, ProviderView, Role, WaitingLot, WorkItem},
+    Grains, JobId, Params,
+    view::{BookView, ClassView, EpochView, EstimateView, OrderView, JobSummary, JobView, LotView, ProviderView, Role, WaitingLot, WorkItem},
 };
 
 use crate::{
     jobs::{self, result::JobResult},
-    keys, providers,
+    keys, market, providers,
     state::StateRead,
     step::{Network, keys_under, read},
 };
@@ -43,6 +43,42 @@ pub fn job(view: &dyn StateRead, id: JobId) -> Option<JobView> {
 /// Empty when none waits, or the job is over or unknown.
 pub fn why_waiting(view: &dyn StateRead, id: JobId) -> Vec<WaitingLot> {
     jobs::matching::why_waiting(view, id).unwrap_or_default()
+}
+
+/// All classes, and how they trade.
+pub fn market_classes(view: &dyn StateRead) -> Vec<ClassView> {
+    market::views::classes(view).unwrap_or_default()
+}
+
+/// A book as it rests; None for an unknown class.
+pub fn market_book(view: &dyn StateRead, class: u32, window: u32) -> Option<BookView> {
+    market::views::book(view, class, window).ok().flatten()
+}
+
+/// Past epochs of a class that the state still has, the latest first.
+pub fn market_prices(view: &dyn StateRead, class: u32, limit: usize) -> Vec<EpochView> {
+    market::views::prices(view, class, limit).unwrap_or_default()
+}
+
+/// Open orders, the latest first: all, or those of one owner.
+pub fn orders(view: &dyn StateRead, owner: Option<Address>, limit: usize) -> Vec<OrderView> {
+    market::views::orders(view, owner, limit).unwrap_or_default()
+}
+
+/// One open order, and why it is not filled.
+pub fn order(view: &dyn StateRead, id: u64) -> Option<OrderView> {
+    market::views::order(view, id).ok().flatten()
+}
+
+/// What an order would get in the next block; None for an unknown class, or nothing asked for.
+pub fn market_estimate(
+    view: &dyn StateRead,
+    class: u32,
+    bid: bool,
+    price: Grains,
+    quantity: u64,
+) -> Option<EstimateView> {
+    market::views::estimate(view, class, bid, price, quantity).ok().flatten()
 }
 
 /// One lot of a job.

@@ -103,6 +103,7 @@ codes! {
         SpecWindow = 129 "a window or the lifetime lies outside the network's bounds",
         SpecSource = 130 "the source endpoint is longer than the network allows",
         JobExists = 131 "this job exists already",
+        SpecSubstitutes = 132 "a job names at most 8 substitutes, each class once",
         UnknownJob = 140 "no such job",
         JobClosed = 141 "the job is closed",
         UnknownLot = 142 "the job has no such lot or task",
@@ -131,6 +132,27 @@ codes! {
         NotValidator = 166 "only a validator may judge",
         AlreadyJudged = 167 "this validator has committed a verdict already",
         NoVerdict = 168 "this validator committed no verdict",
+        UnknownClass = 170 "no such class, or it was retired",
+        WrongClass = 171 "this class is not traded that way: compute is bid for by jobs and asked by providers",
+        NotLeaf = 172 "sellers name a leaf of the region tree",
+        OffTick = 173 "the price is zero or no multiple of the class's tick",
+        BelowMinimum = 174 "the quantity is zero or no multiple of the class's least",
+        MinFillTooLarge = 175 "the minimum fill is above the quantity",
+        BadSide = 176 "a side is 0 for bid or 1 for ask",
+        Expired = 177 "the expiry has passed, or lies further ahead than the network allows",
+        WindowClosed = 178 "this delivery window is over, or there is none like it",
+        SelfTrade = 179 "an open order of yours on the other side would trade with this one",
+        TooManyOrders = 180 "this account has as many open orders as the network allows",
+        TooManyMinFills = 181 "this book holds as many orders with a minimum fill as the network allows",
+        UnknownOrder = 182 "no such order, or it is closed",
+        NotOwner = 183 "only its owner may do this",
+        PriceBelowAssigned = 184 "a lot that is assigned is to be paid more than this",
+        SealExists = 185 "this commitment is sealed already",
+        UnknownSeal = 186 "this sender sealed no such bid",
+        UnknownAllotment = 187 "no such allotment, or it is closed",
+        NotSeller = 188 "only the seller may do this",
+        ServedInvalid = 189 "no more was served than was shown already, or more than was bought",
+        BadReceipt = 190 "the buyer did not sign this",
     }
 }
 
@@ -160,6 +182,7 @@ impl From<JobSpecError> for Failure {
             JobSpecError::Price => Self::SpecPrice,
             JobSpecError::Window => Self::SpecWindow,
             JobSpecError::Source(_) => Self::SpecSource,
+            JobSpecError::Substitutes => Self::SpecSubstitutes,
         }
     }
 }

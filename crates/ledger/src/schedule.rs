@@ -4,16 +4,17 @@
 //! the lot itself, so a stale or double entry does no harm. A lot has one entry for its next deadline,
 //! moved whenever the lot is stored, and for a moment a second one when a call completed a phase. At the end of a block entries with a
 //! height not above it are handled in order of height, at most `max_due_per_block` of them; the rest
-//! stay and come first in the next block.
+//! stay and come first in the next block. An order has one entry a reason to be looked at.
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 
 use crate::{
-    jobs::{assign, lifecycle},
-    keys::{self, DUE_END, DUE_LOT, DUE_MATCH},
+    jobs::lifecycle,
+    keys::{self, DUE_ALLOTMENT, DUE_END, DUE_LOT, DUE_ORDER, DUE_SEAL},
+    market::{allotments, orders, sealed},
     reject::Done,
     state::StateRead,
-    step::{Step, Tip, read},
+    step::Step,
 };
 
 /// What to look at.
@@ -23,8 +24,12 @@ pub(crate) enum Due {
     Lot(B256, u32),
     /// The end of a job's lifetime.
     End(B256),
-    /// A lot that needs providers.
-    Match(B256, u32),
+    /// An order that expires, or is tried again.
+    Order(u64),
+    /// A metered trade whose time to be delivered is over.
+    Allotment(u64),
+    /// A sealed bid whose time to be opened is over.
+    Seal(Address, B256),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -32,7 +37,9 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
     match due {
         Due::Lot(job, lot) => keys::key(DUE_LOT, &[&height, job.as_slice(), &lot.to_be_bytes()]),
         Due::End(job) => keys::key(DUE_END, &[&height, job.as_slice()]),
-        Due::Match(job, lot) => keys::key(DUE_MATCH, &[&height, job.as_slice(), &lot.to_be_bytes()]),
+        Due::Order(order) => keys::key(DUE_ORDER, &[&height, &order.to_be_bytes()]),
+        Due::Allotment(id) => keys::key(DUE_ALLOTMENT, &[&height, &id.to_be_bytes()]),
+        Due::Seal(owner, commitment) => keys::key(DUE_SEAL, &[&height, owner.as_slice(), commitment.as_slice()]),
     }
 }
 
@@ -61,7 +68,9 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
             match due {
                 Due::Lot(job, lot) => lifecycle::advance(step, job, lot)?,
                 Due::End(job) => lifecycle::end_job(step, job)?,
-                Due::Match(job, lot) => assign::find_providers(step, job, lot)?,
+                Due::Order(order) => orders::due(step, order)?,
+                Due::Allotment(id) => allotments::end(step, id)?,
+                Due::Seal(owner, commitment) => sealed::forfeit(step, owner, commitment)?,
             }
         }
     }
@@ -70,7 +79,7 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
 
 /// The first `count` entries due by now, by height, then kind, then job and lot.
 fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
-    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_MATCH]
+    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL]
         .into_iter()
         .flat_map(|table| {
             let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
@@ -89,18 +98,20 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
     let due = match *table {
         DUE_LOT => keys::job_and_lot(key).map(|(job, lot)| Due::Lot(job, lot)),
         DUE_END => keys::job_at_end(key).map(Due::End),
-        DUE_MATCH => keys::job_and_lot(key).map(|(job, lot)| Due::Match(job, lot)),
+        DUE_ORDER => keys::order_at_end(key).map(Due::Order),
+        DUE_ALLOTMENT => keys::order_at_end(key).map(Due::Allotment),
+        DUE_SEAL => {
+            let (owner, commitment) = rest.get(8..)?.split_first_chunk::<20>()?;
+            Some(Due::Seal(Address::from(*owner), B256::try_from(commitment).ok()?))
+        }
         _ => None,
     };
     Some((u64::from_be_bytes(*height), due?))
 }
 
 /// Whether something is due for which the chain should go on producing blocks at full pace: a lot
-/// with a deadline (its windows are counted in blocks), or a lot to be matched in the next block. A
-/// lot that nobody can serve yet does not keep an idle chain awake.
+/// with a deadline (its windows are counted in blocks), or a book that changed since it was cleared. An
+/// order that nobody can serve yet does not keep an idle chain awake.
 pub fn work_pending(view: &dyn StateRead) -> bool {
-    let height = read::<Tip>(view, &keys::tip()).ok().flatten().map_or(0, |tip| tip.height);
-    let soon = height.saturating_add(2).to_be_bytes();
-    view.scan(&[DUE_LOT], Some(&[DUE_END])).next().is_some()
-        || view.scan(&[DUE_MATCH], Some(&keys::key(DUE_MATCH, &[&soon]))).next().is_some()
+    view.scan(&[DUE_LOT], Some(&[DUE_END])).next().is_some() || view.get(&keys::fresh()).is_some()
 }

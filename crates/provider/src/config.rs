@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use alloy_primitives::Address;
-use assay_types::{Grains, format_krt, parse_krt};
+use assay_types::{GIGAFUEL, Grains, format_krt, parse_krt};
 use serde::{Deserialize, Serialize};
 
 use crate::misbehaviour::Misbehaviour;
@@ -39,6 +39,12 @@ pub struct ProviderConfig {
     /// Price of a gigafuel.
     #[serde(with = "krt")]
     pub price_per_gigafuel: Grains,
+    /// Class it sells in: a leaf of the network's region tree, by number.
+    #[serde(default = "defaults::class")]
+    pub class: u32,
+    /// Gigafuel of caps it has in progress at most; as many as its lots of one task may have if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_gigafuel: Option<u64>,
     /// Lots taken at the same time.
     #[serde(default = "defaults::max_lots")]
     pub max_lots: u32,
@@ -76,6 +82,9 @@ mod defaults {
     }
     pub(super) fn memory_mib() -> u32 {
         4_096
+    }
+    pub(super) fn class() -> u32 {
+        1
     }
     pub(super) fn max_lots() -> u32 {
         8
@@ -120,6 +129,13 @@ pub enum ConfigError {
 }
 
 impl ProviderConfig {
+    /// Fuel it has in progress at most, thousandths of a gigafuel.
+    pub fn capacity(&self) -> u64 {
+        let gigafuel = self.capacity_gigafuel.map(|gigafuel| gigafuel.saturating_mul(GIGAFUEL));
+        let fuel = gigafuel.unwrap_or_else(|| self.max_fuel_per_task.saturating_mul(u64::from(self.max_lots)));
+        assay_types::job::fuel_units(fuel)
+    }
+
     /// Settings with defaults.
     pub fn new(data_dir: impl Into<PathBuf>, price_per_gigafuel: Grains, collateral: Grains) -> Self {
         Self {
@@ -132,6 +148,8 @@ impl ProviderConfig {
             quota_mib: defaults::quota_mib(),
             memory_mib: defaults::memory_mib(),
             price_per_gigafuel,
+            class: defaults::class(),
+            capacity_gigafuel: None,
             max_lots: defaults::max_lots(),
             max_fuel_per_task: defaults::max_fuel_per_task(),
             collateral,

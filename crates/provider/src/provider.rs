@@ -106,6 +106,8 @@ pub async fn start(
         sealing_key: B256::from(sealing.public()),
         endpoint: node.source().to_bytes().into(),
         runtime_id: engine.runtime_id(),
+        class: config.class,
+        capacity: config.capacity(),
         price_per_gigafuel: config.price_per_gigafuel,
         max_lots: config.max_lots,
         max_fuel_per_task: config.max_fuel_per_task,

@@ -15,7 +15,11 @@ pub struct Registration {
     pub endpoint: Bytes,
     /// Runtime it sells.
     pub runtime_id: B256,
-    /// Grains a gigafuel.
+    /// Class it sells in.
+    pub class: u32,
+    /// Fuel in progress at most, thousandths of a gigafuel.
+    pub capacity: u64,
+    /// Least price, grains a gigafuel.
     pub price_per_gigafuel: Grains,
     /// Lots at the same time.
     pub max_lots: u32,
@@ -52,6 +56,8 @@ impl Registration {
     fn ask(&self) -> IProviders::Ask {
         IProviders::Ask {
             runtimeId: self.runtime_id,
+            class: self.class,
+            capacity: self.capacity,
             pricePerGigafuel: self.price_per_gigafuel,
             maxLots: self.max_lots,
             maxFuelPerTask: self.max_fuel_per_task,
@@ -64,6 +70,8 @@ impl Registration {
         on_chain.sealing_key == self.sealing_key
             && on_chain.endpoint == self.endpoint
             && on_chain.runtime_id == self.runtime_id
+            && on_chain.class == self.class
+            && on_chain.capacity == self.capacity
             && on_chain.price_per_gigafuel == self.price_per_gigafuel
             && on_chain.max_lots == self.max_lots
             && on_chain.max_fuel_per_task == self.max_fuel_per_task

@@ -32,7 +32,7 @@ use assay_store::{
     transfer::{ExpectedBlobs, RefusePuts},
 };
 use assay_types::{
-    Abi, FinalizedBlock, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, JobId, JobOutcome, Params,
+    Abi, Class, FinalizedBlock, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, JobId, JobOutcome, Params,
 };
 use bytes::Bytes;
 use commonware_cryptography::Signer as _;
@@ -119,6 +119,7 @@ fn params() -> Params {
         delivery_window: 40,
         challenge_window_bounds: (2, 1_000),
         max_attempts: 12,
+        classes: vec![Class::any_cpu(GRAINS_PER_KRT)],
         ..Params::default()
     }
 }
@@ -341,6 +342,8 @@ impl World {
             sealing_key: sealing(&name).public().into(),
             endpoint: self.providers[&at].blobs.source().to_bytes().into(),
             runtime_id: assay_exec::runtime_id().into(),
+            class: 1,
+            capacity: 8_000,
             price_per_gigafuel: GRAINS_PER_KRT,
             max_lots: 8,
             max_fuel_per_task: 1_000_000_000,
@@ -367,6 +370,8 @@ impl World {
             terms: JobTerms {
                 abi: Abi::Component,
                 runtime_id: assay_exec::runtime_id().into(),
+                class: 1,
+                substitutes: Vec::new(),
                 fuel_per_task: 50_000_000,
                 memory_mib: 16,
                 output_bytes: 1_024,

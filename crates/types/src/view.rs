@@ -207,6 +207,9 @@ pub struct JobView {
     pub outcome: Option<JobOutcome>,
     /// Why it ended short.
     pub cause: JobCause,
+    /// Limit price, as submitted or amended since.
+    #[serde(with = "as_string")]
+    pub limit_price: Grains,
     /// Escrow still held.
     #[serde(with = "as_string")]
     pub escrow: Grains,

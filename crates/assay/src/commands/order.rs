@@ -64,6 +64,9 @@ fn words(lack: &Lack) -> String {
         Lack::Capacity { lots } => format!("busy with {lots} lots"),
         Lack::Collateral { by } => format!("collateral: {} KRT short", krt(*by)),
         Lack::Suspended { until } => format!("missed deadlines, back at block {}", thousands(*until)),
+        Lack::Runtime => "runs another runtime".to_owned(),
+        Lack::Own => "it is your own".to_owned(),
+        Lack::Class { class } => format!("sells in class {class}, which the job does not name"),
         Lack::Operator => "its operator is in this lot or failed it".to_owned(),
     }
 }

@@ -35,6 +35,9 @@ const LIES_EVERY: u32 = 7;
 const LIES_EVERY_OF_FEW: u32 = 2;
 /// Slices from which a chain is not small.
 const MANY_SLICES: usize = 40;
+/// What each provider has in progress: four lots of the surface, so that no two of them suffice and all
+/// three take part at one price.
+const CAPACITY_GIGAFUEL: u64 = 400;
 const TASKS_PER_LOT: u32 = 5;
 const RISK_TASKS_PER_LOT: u32 = 2;
 
@@ -51,7 +54,7 @@ pub(crate) async fn run(args: QuickstartArgs, terminal: &Terminal) -> Outcome<()
     let spinner = terminal.spinner("network");
     let every = if quotes.tasks().len() < MANY_SLICES { LIES_EVERY_OF_FEW } else { LIES_EVERY };
     let liar = args.cheat.then_some((LIAR, Misbehaviour::LieAboutTasks { every, seed: 1 }));
-    let options = Options { liar, ..Options::default() };
+    let options = Options { liar, capacity_gigafuel: Some(CAPACITY_GIGAFUEL), ..Options::default() };
     let network = Network::start(&args.dir, options, |text| spinner.say(text)).await?;
     drop(spinner);
     let result = Box::pin(price(&args, terminal, &network, &quotes, &holdings, started)).await;
@@ -115,6 +118,8 @@ fn request(program: &'static [u8], tasks: Vec<Vec<u8>>, tasks_per_lot: u32) -> J
         terms: JobTerms {
             abi: Abi::Component,
             runtime_id: B256::from(assay_exec::runtime_id()),
+            class: 1,
+            substitutes: Vec::new(),
             fuel_per_task: 20 * GIGAFUEL,
             memory_mib: 256,
             output_bytes: 8 << 20,

@@ -24,6 +24,7 @@ pub(crate) async fn run(args: UpArgs, terminal: &Terminal) -> Outcome<()> {
         providers: args.providers,
         rpc_port: args.rpc_port,
         liar: None,
+        capacity_gigafuel: None,
     };
     let network = Network::start(&args.dir, options, |text| spinner.say(text)).await?;
     spinner.say("keeping the key of the funded account");

@@ -121,7 +121,13 @@ impl Roster {
             timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             accounts,
             validators: seats.iter().zip(ports).map(validator).collect(),
-            params: Params { runtimes: vec![runtime], ..Params::default() },
+            params: Params {
+                runtimes: vec![runtime],
+                // As many owners as a development network has.
+                index_min_owners: u32::try_from(self.providers.len()).unwrap_or(u32::MAX).clamp(1, 10),
+                index_cap_bps: 5_000,
+                ..Params::default()
+            },
         })
     }
 }

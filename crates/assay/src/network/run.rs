@@ -39,11 +39,13 @@ pub(crate) struct Options {
     pub(crate) rpc_port: u16,
     /// Misbehaviour of a provider, by index.
     pub(crate) liar: Option<(usize, Misbehaviour)>,
+    /// Gigafuel each provider has in progress at most; what it settles for by itself if not given.
+    pub(crate) capacity_gigafuel: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fresh: true, validators: 4, providers: 3, rpc_port: 0, liar: None }
+        Self { fresh: true, validators: 4, providers: 3, rpc_port: 0, liar: None, capacity_gigafuel: None }
     }
 }
 
@@ -121,6 +123,7 @@ impl Network {
             let mut config =
                 ProviderConfig::new(self.dir.join(format!("providers/{}", index + 1)), ask(index), COLLATERAL);
             config.cores = cores_each();
+            config.capacity_gigafuel = options.capacity_gigafuel;
             config.misbehaviour = options.liar.filter(|(liar, _)| *liar == index).map(|(_, how)| how);
             let chain = self.chain_of(index);
             let engine = self.engine.clone();

@@ -96,6 +96,33 @@ fn of_ledger(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError>
         let limit: usize = params.optional_next()?.unwrap_or(JOBS_LISTED);
         Ok(query::jobs(&*ctx.backend.head().state, renter, limit.min(JOBS_LISTED_MAX)))
     })?;
+    reading(module, "assay_marketClasses", |_, ctx| Ok(query::market_classes(&*ctx.backend.head().state)))?;
+    reading(module, "assay_marketBook", |params, ctx| {
+        let mut params = params.sequence();
+        let class: u32 = params.next()?;
+        let window: u32 = params.optional_next()?.unwrap_or(0);
+        Ok(query::market_book(&*ctx.backend.head().state, class, window))
+    })?;
+    reading(module, "assay_marketPrices", |params, ctx| {
+        let mut params = params.sequence();
+        let (class, _window): (u32, Option<u32>) = (params.next()?, params.optional_next()?);
+        let limit: usize = params.optional_next()?.unwrap_or(JOBS_LISTED);
+        Ok(query::market_prices(&*ctx.backend.head().state, class, limit.min(JOBS_LISTED_MAX)))
+    })?;
+    reading(module, "assay_marketEstimate", |params, ctx| {
+        let mut params = params.sequence();
+        let (class, bid): (u32, bool) = (params.next()?, params.next()?);
+        let (price, quantity): (String, u64) = (params.next()?, params.next()?);
+        let price = price.parse().map_err(|_| invalid("a price is grains as a decimal string"))?;
+        Ok(query::market_estimate(&*ctx.backend.head().state, class, bid, price, quantity))
+    })?;
+    reading(module, "assay_orders", |params, ctx| {
+        let mut params = params.sequence();
+        let owner: Option<Address> = params.optional_next()?;
+        let limit: usize = params.optional_next()?.unwrap_or(JOBS_LISTED);
+        Ok(query::orders(&*ctx.backend.head().state, owner, limit.min(JOBS_LISTED_MAX)))
+    })?;
+    reading(module, "assay_order", |params, ctx| Ok(query::order(&*ctx.backend.head().state, params.one()?)))?;
     reading(module, "assay_work", |params, ctx| Ok(query::work(&*ctx.backend.head().state, params.one()?)))?;
     reading(module, "assay_providers", |_, ctx| Ok(query::providers(&*ctx.backend.head().state)))?;
     reading(module, "assay_provider", |params, ctx| Ok(query::provider(&*ctx.backend.head().state, params.one()?)))?;

@@ -2,71 +2,23 @@
 
 use alloy_primitives::Address;
 use assay_types::{
-    JobCause, JobId,
+    JobCause,
     abi::IJobs,
     system,
     view::{LotPhase, ReplicaPhase},
 };
 
-use super::{Case, Job, Lot, Replica, Terms, close, lifecycle, matching};
+use super::{Case, Replica, close, lifecycle, matching, wanted};
 use crate::{
-    keys::{self, LOT, WORK_REPLICA},
+    keys::{self, WORK_REPLICA},
     providers,
     reject::{Done, sane},
-    schedule::{self, Due},
     step::{Step, keys_under},
 };
 
-/// Most blocks between two looks at a lot that nobody can serve.
-const LONGEST_WAIT: u64 = 8;
-
-/// Looks for the providers a lot lacks.
-pub(crate) fn find_providers(step: &mut Step<'_>, id: JobId, index: u32) -> Done {
-    let Some(job) = Job::load(&step.state, &id)?.filter(|job| job.outcome.is_none()) else { return Ok(()) };
-    let lot: Lot = step.must(&keys::of_lot(LOT, &id, index))?;
-    let mut case = Case { terms: Terms::load(&step.state, &id)?, id, job, index, lot };
-    let complete = case.lot.replicas.len() >= case.wanted();
-    if case.lot.phase != LotPhase::Running || complete || case.past_end(step) {
-        return Ok(());
-    }
-    match matching::match_lot(step, &case)? {
-        Some(matched) => {
-            stop_waiting(step, &mut case);
-            for one in matched {
-                assign(step, &mut case, one)?;
-            }
-        }
-        None => wait(step, &mut case),
-    }
-    case.store_lot(step);
-    Ok(())
-}
-
-fn waiting_key(case: &Case, since: u64) -> Vec<u8> {
-    let since = since.to_be_bytes();
-    let lot = case.index.to_be_bytes();
-    keys::key(keys::WAITING, &[case.terms.runtime_id.as_slice(), &since, case.id.as_slice(), &lot])
-}
-
-fn wait(step: &mut Step<'_>, case: &mut Case) {
-    let height = step.env.height();
-    let since = *case.lot.waiting_since.get_or_insert(height);
-    case.lot.cause = JobCause::NoEligibleProviders;
-    step.mark(waiting_key(case, since));
-    let pause = height.saturating_sub(since).clamp(1, LONGEST_WAIT);
-    schedule::at(step, height.saturating_add(pause), Due::Match(case.id, case.index));
-}
-
-/// Ends a lot's wait for providers, if it waited.
-pub(crate) fn stop_waiting(step: &mut Step<'_>, case: &mut Case) {
-    if let Some(since) = case.lot.waiting_since.take() {
-        step.state.delete(waiting_key(case, since));
-        case.lot.cause = JobCause::None;
-    }
-}
-
-fn assign(step: &mut Step<'_>, case: &mut Case, one: matching::Matched) -> Done {
-    providers::lock(step, &one.provider, one.lock)?;
+/// Gives a lot one of the providers it lacks.
+pub(crate) fn assign(step: &mut Step<'_>, case: &mut Case, one: matching::Matched) -> Done {
+    providers::lock(step, &one.provider, one.lock, case.units())?;
     let has_key = keys_under(&step.state, &keys::sealed_keys(&case.id, &one.provider)).next().is_some();
     let (phase, window) = match has_key {
         true => (ReplicaPhase::Running, case.terms.commit_window),
@@ -100,17 +52,16 @@ fn assign(step: &mut Step<'_>, case: &mut Case, one: matching::Matched) -> Done 
 
 /// Lets a replica go: its collateral is free again, its work no longer listed.
 pub(crate) fn release(step: &mut Step<'_>, case: &Case, replica: &Replica) -> Done {
-    providers::unlock(step, &replica.provider, replica.locked, replica.busy)?;
+    providers::unlock(step, &replica.provider, replica.locked, replica.busy.then(|| case.units()))?;
     step.state.delete(keys::work(WORK_REPLICA, &replica.provider, &case.id, case.index));
-    matching::wake(step, &case.terms.runtime_id)
+    Ok(())
 }
 
 /// Notes that a provider's machines are free for other work while its collateral stays behind this.
 pub(crate) fn no_longer_busy(step: &mut Step<'_>, case: &mut Case, provider: &Address) -> Done {
     let replica = case.replica_of(provider)?;
     if std::mem::replace(&mut replica.busy, false) {
-        providers::unlock(step, provider, 0, true)?;
-        matching::wake(step, &case.terms.runtime_id)?;
+        providers::unlock(step, provider, 0, Some(case.units()))?;
     }
     Ok(())
 }
@@ -130,8 +81,7 @@ pub(crate) fn requeue(step: &mut Step<'_>, case: &mut Case, cause: JobCause) -> 
     case.lot.phase = LotPhase::Running;
     case.lot.due = 0;
     step.emit(system::JOBS, &IJobs::LotRequeued { job: case.id, lot: case.index, cause: cause as u8 });
-    let next = step.env.after(1);
-    schedule::at(step, next, Due::Match(case.id, case.index));
+    wanted::note(step, case)?;
     Ok(())
 }
 
@@ -143,12 +93,12 @@ pub(crate) fn give_up(step: &mut Step<'_>, case: &mut Case, cause: JobCause) -> 
     let Some(leaves) = proven.filter(|_| case.lot.adjudicated).map(|replica| replica.leaves.clone()) else {
         return close::refund_lot(step, case, cause);
     };
-    stop_waiting(step, case);
     let stands = |replica: &Replica| replica.phase == ReplicaPhase::Revealed && replica.leaves == leaves;
     let (stay, gone): (Vec<_>, Vec<_>) = case.lot.replicas.drain(..).partition(stands);
     case.lot.replicas = stay;
     for replica in gone {
         release(step, case, &replica)?;
     }
-    lifecycle::agree(step, case)
+    lifecycle::agree(step, case)?;
+    Ok(wanted::note(step, case)?)
 }

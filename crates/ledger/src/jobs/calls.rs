@@ -7,13 +7,18 @@ use assay_types::abi::IJobs::{self, IJobsCalls};
 use super::{replicas, submit, views};
 use crate::{
     delivery, disputes,
+    market::sealed,
     reject::{Done, Failure, fits},
     step::Step,
 };
 
 /// Answers a call of `IJobs`; returns its ABI-encoded return data.
 pub(crate) fn execute(step: &mut Step<'_>, sender: Address, nonce: u64, value: u128, call: &IJobsCalls) -> Done<Bytes> {
-    let payable = matches!(call, IJobsCalls::submit(_) | IJobsCalls::challenge(_) | IJobsCalls::demandDelivery(_));
+    let payable = matches!(call, IJobsCalls::submit(_)
+            | IJobsCalls::seal(_)
+            | IJobsCalls::amend(_)
+            | IJobsCalls::challenge(_)
+            | IJobsCalls::demandDelivery(_));
     if value != 0 && !payable {
         return Err(Failure::NotPayable.into());
     }
@@ -21,6 +26,12 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, nonce: u64, value: u
         IJobsCalls::submit(call) => {
             let job = submit::submit(step, sender, nonce, value, &call.spec)?;
             return Ok(IJobs::submitCall::abi_encode_returns(&job).into());
+        }
+        IJobsCalls::amend(call) => submit::amend(step, sender, value, call.job, call.maxPricePerGigafuel)?,
+        IJobsCalls::seal(call) => sealed::seal(step, sender, value, call.commitment)?,
+        IJobsCalls::openSealed(call) => {
+            let job = sealed::open(step, sender, nonce, call.salt, &call.spec)?;
+            return Ok(IJobs::openSealedCall::abi_encode_returns(&job).into());
         }
         IJobsCalls::deliverKey(call) => {
             replicas::deliver_key(step, sender, call.job, call.provider, &call.sealedKey)?;

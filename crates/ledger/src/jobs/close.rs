@@ -8,9 +8,10 @@ use assay_types::{
     view::{LotPhase, ReplicaPhase},
 };
 
-use super::{Case, Lot, assign, result};
+use super::{Case, Lot, assign, result, wanted};
 use crate::{
     keys::{self, LOT, SEALED_KEY},
+    market::orders,
     math,
     money::{self, Pot, transfer},
     providers::Provider,
@@ -22,7 +23,7 @@ use crate::{
 /// Pays a lot's replicas, each its own ask for the accepted fuel (rounded down a task, in the renter's
 /// favour), and returns the rest of the lot's escrow.
 pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
-    let share = sane(case.terms.lot_escrow(case.lot.tasks))?;
+    let share = case.escrow()?;
     let replicas = case.lot.replicas.clone();
     let mut paid: Grains = 0;
     for replica in &replicas {
@@ -71,17 +72,17 @@ fn refund(step: &mut Step<'_>, case: &mut Case, amount: Grains) -> Done {
 
 /// Ends a lot unpaid: its replicas are let go without penalty, its escrow goes back.
 pub(crate) fn refund_lot(step: &mut Step<'_>, case: &mut Case, cause: JobCause) -> Done {
-    assign::stop_waiting(step, case);
     for replica in std::mem::take(&mut case.lot.replicas) {
         assign::release(step, case, &replica)?;
     }
-    let share = sane(case.terms.lot_escrow(case.lot.tasks))?;
+    let share = case.escrow()?;
     refund(step, case, share)?;
     case.lot.phase = LotPhase::Refunded;
     case.lot.cause = cause;
     case.lot.due = 0;
     case.lot.settles_at = None;
     case.lot.leaves.clear();
+    wanted::note(step, case)?;
     if case.job.cause == JobCause::None {
         case.job.cause = cause;
     }
@@ -115,6 +116,7 @@ pub(crate) fn close(step: &mut Step<'_>, case: &mut Case, outcome: JobOutcome) -
     case.job.store(step, &case.id);
     result::write(step, case, outcome, &leaves);
     schedule::cancel(step, case.job.ends_at, &Due::End(case.id));
+    orders::close(step, case.job.order)?;
     step.state.delete(keys::renter_open(&case.job.renter, &case.id));
     let sealed: Vec<_> = keys_under(&step.state, &keys::of_job(SEALED_KEY, &case.id)).collect();
     sealed.into_iter().for_each(|key| step.state.delete(key));

@@ -12,7 +12,7 @@ use assay_types::{
     view::{LotPhase, ReplicaPhase},
 };
 
-use super::{Case, Job, Lot, Replica, Terms, assign, close};
+use super::{Case, Job, Lot, Replica, Terms, assign, close, wanted};
 use crate::{
     delivery, disputes,
     keys::{self, LOT},
@@ -77,7 +77,7 @@ fn running(step: &mut Step<'_>, case: &mut Case) -> Done {
         return open_reveal(step, case);
     }
     if case.past_end(step) {
-        let waited = case.lot.waiting_since.is_some();
+        let waited = wanted::of_lot(&step.state, &case.id, case.index)?.is_some();
         let cause = if waited { JobCause::NoEligibleProviders } else { JobCause::LifetimeEnded };
         return assign::give_up(step, case, cause);
     }

@@ -1,13 +1,15 @@
-//! Submitting a job: its specification is checked, its escrow taken, its lots queued.
+//! Submitting a job: its specification is checked, its escrow taken, its lots made.
 
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue;
-use assay_types::{JobCause, JobId, JobSpec, abi::IJobs, job::job_id, system, view::LotPhase};
+use assay_market::Side;
+use assay_types::{Grains, JobCause, JobId, JobSpec, abi::IJobs, class::{Unit, class_of}, job::job_id, system, view::LotPhase};
 
-use super::{Job, Lot, Terms};
+use super::{Case, Job, Lot, Terms, wanted};
 use crate::{
     keys::{self, INPUTS, LOT, TERMS},
-    money::{Pot, transfer},
+    market::{self, Source, orders},
+    money::{self, Pot, transfer},
     reject::{Done, Failure, fits, sane},
     schedule::{self, Due},
     step::Step,
@@ -18,12 +20,28 @@ pub fn spec_hash(spec: &JobSpec) -> B256 {
     keccak256(spec.abi_encode())
 }
 
-/// Takes escrow for a job and queues its lots. Value above the escrow never leaves the sender.
+/// Takes escrow for a job and has the market look for its providers. Value above the escrow never leaves
+/// the sender.
 pub(crate) fn submit(step: &mut Step<'_>, sender: Address, nonce: u64, value: u128, spec: &JobSpec) -> Done<JobId> {
+    let opens_at = step.env.height();
+    submit_from(step, Pot::Account(sender), sender, nonce, value, spec, opens_at)
+}
+
+/// As [`submit`], with the escrow from `pot`; the job's order takes part from `opens_at` on.
+pub(crate) fn submit_from(
+    step: &mut Step<'_>,
+    pot: Pot,
+    sender: Address,
+    nonce: u64,
+    value: u128,
+    spec: &JobSpec,
+    opens_at: u64,
+) -> Done<JobId> {
     spec.validate(&step.env.params).map_err(Failure::from)?;
     if !step.env.params.runtimes.contains(&spec.runtimeId) {
         return Err(Failure::UnknownRuntime.into());
     }
+    check_classes(step, spec)?;
     let escrow = fits(spec.escrow())?;
     if value < escrow {
         return Err(Failure::ValueTooLow.into());
@@ -32,18 +50,19 @@ pub(crate) fn submit(step: &mut Step<'_>, sender: Address, nonce: u64, value: u1
     if Job::load(&step.state, &id)?.is_some() {
         return Err(Failure::JobExists.into());
     }
-    transfer(step, Pot::Account(sender), Pot::Escrow(id), escrow)?;
-    let lots = queue_lots(step, &id, spec)?;
+    transfer(step, pot, Pot::Escrow(id), escrow)?;
     let height = step.env.height();
+    let ends_at = step.env.after(spec.lifetime);
+    let order = orders::open(step, sender, Source::Job(id), Side::Bid, spec.class, ends_at)?;
     let tasks = fits(u32::try_from(spec.inputs.len()).ok())?;
-    let job = Job {
+    let mut job = Job {
         renter: sender,
         spec_hash: spec_hash(spec),
         submitted_at: height,
-        ends_at: step.env.after(spec.lifetime),
+        ends_at,
         tasks,
-        lots,
-        lots_open: lots,
+        lots: 0,
+        lots_open: 0,
         lots_settled: 0,
         committed: false,
         outcome: None,
@@ -54,20 +73,42 @@ pub(crate) fn submit(step: &mut Step<'_>, sender: Address, nonce: u64, value: u1
         fuel: 0,
         result_root: None,
         key: None,
+        limit: spec.maxPricePerGigafuel,
+        order,
+        opens_at,
     };
+    let terms = Terms::of(spec);
+    step.write(keys::of_job(TERMS, &id), &terms);
+    let lots = make_lots(step, &id, &job, &terms, spec)?;
+    (job.lots, job.lots_open) = (lots, lots);
     job.store(step, &id);
-    step.write(keys::of_job(TERMS, &id), &Terms::of(spec));
     step.mark(keys::renter_open(&sender, &id));
     step.mark(keys::renter_job(&sender, height, &id));
     step.mark(keys::job_by_age(height, &id));
     schedule::at(step, job.ends_at, Due::End(id));
+    if opens_at > height {
+        schedule::at(step, opens_at, Due::Order(order));
+    }
     step.emit(system::JOBS, &IJobs::JobSubmitted { job: id, renter: sender, tasks, lots, escrow });
     Ok(id)
 }
 
-fn queue_lots(step: &mut Step<'_>, id: &JobId, spec: &JobSpec) -> Done<u32> {
+/// A job runs in classes of compute that take orders, at a price on each one's tick.
+fn check_classes(step: &Step<'_>, spec: &JobSpec) -> Done {
+    for id in std::iter::once(spec.class).chain(spec.substitutes.iter().copied()) {
+        let class = market::live_class(step, id)?;
+        if class.unit != Unit::Gigafuel {
+            return Err(Failure::WrongClass.into());
+        }
+        if spec.maxPricePerGigafuel.checked_rem(class.tick) != Some(0) {
+            return Err(Failure::OffTick.into());
+        }
+    }
+    Ok(())
+}
+
+fn make_lots(step: &mut Step<'_>, id: &JobId, job: &Job, terms: &Terms, spec: &JobSpec) -> Done<u32> {
     let per_lot = fits(usize::try_from(spec.tasksPerLot).ok())?;
-    let next = step.env.after(1);
     let mut lots = 0u32;
     for inputs in spec.inputs.chunks(per_lot) {
         let lot = Lot {
@@ -81,15 +122,61 @@ fn queue_lots(step: &mut Step<'_>, id: &JobId, spec: &JobSpec) -> Done<u32> {
             excluded: Vec::new(),
             leaves: Vec::new(),
             settles_at: None,
-            waiting_since: None,
             adjudicated: false,
             scheduled: None,
         };
         step.write(keys::of_lot(LOT, id, lots), &lot);
         step.write(keys::of_lot(INPUTS, id, lots), &inputs.to_vec());
-        // Drawn in a later block, by randomness that nobody knows when this transaction is included.
-        schedule::at(step, next, Due::Match(*id, lots));
+        wanted::note(step, &Case { id: *id, job: job.clone(), terms: terms.clone(), index: lots, lot })?;
         lots = sane(lots.checked_add(1))?;
     }
     Ok(lots)
+}
+
+/// Changes the limit price of an open job; the escrow follows at once.
+pub(crate) fn amend(step: &mut Step<'_>, sender: Address, value: u128, id: JobId, limit: Grains) -> Done {
+    let mut job = Job::load(&step.state, &id)?.ok_or(Failure::UnknownJob)?;
+    if job.outcome.is_some() {
+        return Err(Failure::JobClosed.into());
+    }
+    if sender != job.renter {
+        return Err(Failure::NotRenter.into());
+    }
+    let terms = Terms::load(&step.state, &id)?;
+    if limit == 0 {
+        return Err(Failure::SpecPrice.into());
+    }
+    let mut needed: Grains = 0;
+    for index in 0..job.lots {
+        let lot: Lot = step.must(&keys::of_lot(LOT, &id, index))?;
+        if lot.ended() {
+            continue;
+        }
+        if lot.replicas.iter().any(|replica| replica.price > limit) {
+            return Err(Failure::PriceBelowAssigned.into());
+        }
+        let share = fits(terms.lot_escrow(lot.tasks, limit))?;
+        needed = fits(needed.checked_add(share))?;
+    }
+    for class in std::iter::once(terms.class).chain(terms.substitutes.iter().copied()) {
+        let off = class_of(&step.env.params.classes, class).is_some_and(|class| limit.checked_rem(class.tick) != Some(0));
+        if off {
+            return Err(Failure::OffTick.into());
+        }
+    }
+    let held = money::held(&step.state, Pot::Escrow(id))?;
+    match needed.checked_sub(held) {
+        Some(more) if more > value => return Err(Failure::ValueTooLow.into()),
+        Some(more) => transfer(step, Pot::Account(sender), Pot::Escrow(id), more)?,
+        None => {
+            let back = sane(held.checked_sub(needed))?;
+            transfer(step, Pot::Escrow(id), Pot::Account(sender), back)?;
+            job.refunded = sane(job.refunded.checked_add(back))?;
+        }
+    }
+    job.limit = limit;
+    job.store(step, &id);
+    orders::touch(step, job.order);
+    step.emit(system::JOBS, &IJobs::JobAmended { job: id, maxPricePerGigafuel: limit, escrow: needed });
+    Ok(())
 }

@@ -4,19 +4,19 @@ use alloy_primitives::B256;
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use assay_types::{
-    JobId, Leaf,
+    JobCause, JobId, Leaf,
     abi::IJobs,
     view::{JobSpecView, JobSummary, JobView, LeafView, LotView, ReplicaView},
 };
 
-use super::{Job, Lot, Replica, Terms};
+use super::{Job, Lot, Replica, Terms, wanted};
 use crate::{
     delivery, disputes,
     keys::{self, INPUTS, LOT},
     money::{self, Pot},
     reject::Done,
     state::StateRead,
-    step::{Step, read},
+    step::{Step, Tip, read},
 };
 
 /// `IJobs.job`.
@@ -70,6 +70,7 @@ pub(crate) fn job(view: &dyn StateRead, id: JobId) -> Option<JobView> {
         ends_at: job.ends_at,
         outcome: job.outcome,
         cause: job.cause,
+        limit_price: job.limit,
         escrow: money::held(view, Pot::Escrow(id)).ok()?,
         paid: job.paid,
         refunded: job.refunded,
@@ -107,6 +108,8 @@ pub(crate) fn spec_view(terms: &Terms, inputs: Vec<B256>) -> JobSpecView {
         program_sealed: terms.program_sealed,
         abi: terms.abi,
         runtime_id: terms.runtime_id,
+        class: terms.class,
+        substitutes: terms.substitutes.clone(),
         inputs,
         fuel_per_task: terms.fuel_per_task,
         memory_mib: terms.memory_mib,
@@ -130,7 +133,7 @@ pub(crate) fn lot_view(view: &dyn StateRead, id: JobId, terms: &Terms, job: &Job
         first_task: terms.first_task(index),
         tasks: lot.tasks,
         phase: lot.phase,
-        cause: lot.cause,
+        cause: if waits(view, &id, index)? { JobCause::NoEligibleProviders } else { lot.cause },
         attempts: lot.attempts,
         replicas: lot.replicas.iter().map(replica_view).collect(),
         leaves: leaf_views(&lot.leaves),
@@ -138,6 +141,13 @@ pub(crate) fn lot_view(view: &dyn StateRead, id: JobId, terms: &Terms, job: &Job
         dispute: disputes::view_of(view, id, index, &lot, job.key),
         delivery: delivery::view_of(view, id, index),
     })
+}
+
+/// Whether a lot went through a clearing without getting all its providers.
+fn waits(view: &dyn StateRead, id: &JobId, index: u32) -> Option<bool> {
+    let Some(wanted) = wanted::of_lot(view, id, index).ok()? else { return Some(false) };
+    let tip: Tip = load(view, &keys::tip())?;
+    Some(tip.height > wanted.since)
 }
 
 fn replica_view(replica: &Replica) -> ReplicaView {

@@ -4,13 +4,15 @@ use alloy_primitives::{Address, B256, Bytes};
 use assay_types::{
     abi::IProviders::{self, Ask, IProvidersCalls},
     job::MAX_ENDPOINT_BYTES,
+    class::{Unit, is_leaf},
     system,
 };
+use assay_market::Side;
 
 use super::{Provider, views};
 use crate::{
-    jobs::matching,
     keys,
+    market::{self, Source, orders},
     money::{self, Pot, transfer},
     reject::{Done, Failure, fits},
     step::Step,
@@ -43,7 +45,17 @@ fn check_terms(step: &Step<'_>, endpoint: &Bytes, ask: &Ask) -> Done {
     if !step.env.params.runtimes.contains(&ask.runtimeId) {
         return Err(Failure::UnknownRuntime.into());
     }
-    if ask.pricePerGigafuel == 0 || ask.maxLots == 0 || ask.maxFuelPerTask == 0 || ask.maxMemoryMib == 0 {
+    let class = market::live_class(step, ask.class)?;
+    if class.unit != Unit::Gigafuel {
+        return Err(Failure::WrongClass.into());
+    }
+    if !is_leaf(&step.env.params.classes, class) {
+        return Err(Failure::NotLeaf.into());
+    }
+    if ask.pricePerGigafuel.checked_rem(class.tick) != Some(0) {
+        return Err(Failure::OffTick.into());
+    }
+    if ask.pricePerGigafuel == 0 || ask.capacity == 0 || ask.maxLots == 0 || ask.maxFuelPerTask == 0 || ask.maxMemoryMib == 0 {
         return Err(Failure::AskInvalid.into());
     }
     Ok(())
@@ -68,12 +80,17 @@ fn register(
     transfer(step, Pot::Account(sender), Pot::Collateral(sender), value)?;
     // An operator of zero means that the machine is its own.
     let operator = if operator.is_zero() { sender } else { operator };
+    let order = orders::open(step, sender, Source::Ask(sender), Side::Ask, ask.class, u64::MAX)?;
     let provider = Provider {
         operator,
         sealing_key,
         endpoint: endpoint.clone(),
         runtime_id: ask.runtimeId,
         price: ask.pricePerGigafuel,
+        class: ask.class,
+        capacity: ask.capacity,
+        busy: 0,
+        order,
         max_lots: ask.maxLots,
         max_fuel_per_task: ask.maxFuelPerTask,
         max_memory_mib: ask.maxMemoryMib,
@@ -90,35 +107,34 @@ fn register(
         suspended_until: 0,
     };
     provider.store(step, &sender);
-    index_ask(step, &sender, None, &provider);
+    index_ask(step, &sender, &provider);
     step.emit(system::PROVIDERS, &IProviders::ProviderRegistered { provider: sender, operator, collateral: value });
-    matching::wake(step, &provider.runtime_id)
+    Ok(())
 }
 
 fn update(step: &mut Step<'_>, sender: Address, sealing_key: B256, endpoint: &Bytes, ask: &Ask) -> Done {
     let mut provider = Provider::load(&step.state, &sender)?.ok_or(Failure::UnknownProvider)?;
     check_terms(step, endpoint, ask)?;
-    let before = provider.clone();
     provider.sealing_key = sealing_key;
     provider.endpoint = endpoint.clone();
     provider.runtime_id = ask.runtimeId;
     provider.price = ask.pricePerGigafuel;
+    provider.class = ask.class;
+    provider.capacity = ask.capacity;
     provider.max_lots = ask.maxLots;
     provider.max_fuel_per_task = ask.maxFuelPerTask;
     provider.max_memory_mib = ask.maxMemoryMib;
     provider.open = ask.open;
     provider.store(step, &sender);
-    index_ask(step, &sender, Some(&before), &provider);
+    index_ask(step, &sender, &provider);
     step.emit(system::PROVIDERS, &IProviders::ProviderUpdated { provider: sender });
-    matching::wake(step, &provider.runtime_id)
+    Ok(())
 }
 
-fn index_ask(step: &mut Step<'_>, account: &Address, before: Option<&Provider>, now: &Provider) {
-    if let Some(before) = before.filter(|before| before.open) {
-        step.state.delete(keys::open_ask(&before.runtime_id, account));
-    }
-    if now.open {
-        step.mark(keys::open_ask(&now.runtime_id, account));
+fn index_ask(step: &mut Step<'_>, account: &Address, now: &Provider) {
+    match now.open {
+        true => step.mark(keys::open_ask(account)),
+        false => step.state.delete(keys::open_ask(account)),
     }
 }
 
@@ -130,7 +146,8 @@ fn deposit(step: &mut Step<'_>, sender: Address, value: u128) -> Done {
     transfer(step, Pot::Account(sender), Pot::Collateral(sender), value)?;
     let collateral = money::held(&step.state, Pot::Collateral(sender))?;
     step.emit(system::PROVIDERS, &IProviders::CollateralDeposited { provider: sender, amount: value, collateral });
-    matching::wake(step, &provider.runtime_id)
+    orders::touch(step, provider.order);
+    Ok(())
 }
 
 fn request_withdrawal(step: &mut Step<'_>, sender: Address, amount: u128) -> Done {

@@ -7,12 +7,13 @@ use assay_ledger::{
     BlockBuilder, BlockContext, BlockOutput, CheckRules, Checked, MemState, Reject, check, genesis_state, query,
 };
 use assay_types::{
-    GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt,
+    Class, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt,
     view::{LotPhase, ReplicaPhase},
 };
 
 pub(crate) const CHAIN_ID: u64 = 2_611;
 pub(crate) const RUNTIME: B256 = B256::repeat_byte(0x77);
+pub(crate) const PRICE: u128 = 1_000_000_000_000_000;
 pub(crate) const GWEI: u128 = 1_000_000_000;
 
 /// The secret key of the account named `name`.
@@ -72,6 +73,8 @@ pub(crate) fn params() -> Params {
         challenge_window_bounds: (2, 1_000),
         max_lifetime: 10_000,
         max_attempts: 3,
+        classes: vec![Class::any_cpu(PRICE / 2)],
+        band_bps: 10_000,
         ..Params::default()
     }
 }
@@ -157,7 +160,7 @@ impl Net {
         let mut locked = std::collections::BTreeMap::<Address, (u128, u32)>::new();
         for summary in query::jobs(&self.state, None, usize::MAX) {
             let job = query::job(&self.state, summary.id).expect("listed");
-            let run = assay_types::job::run_ceiling(job.spec.fuel_per_task, job.spec.max_price_per_gigafuel);
+            let run = assay_types::job::run_ceiling(job.spec.fuel_per_task, job.limit_price);
             let mut escrow = 0;
             for lot in &job.lots {
                 if matches!(lot.phase, LotPhase::Settled | LotPhase::Refunded) {

@@ -5,6 +5,7 @@ mod delivery;
 mod disputes;
 mod jobs;
 mod kit;
+mod market;
 mod providers;
 mod random;
 mod scenario;

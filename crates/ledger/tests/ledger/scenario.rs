@@ -14,12 +14,13 @@ use assay_types::{
 
 use crate::kit::*;
 
-pub(crate) const PRICE: u128 = 1_000_000_000_000_000;
 pub(crate) const KEY: B256 = B256::repeat_byte(0x4b);
 
 pub(crate) fn ask(price: u128) -> IProviders::Ask {
     IProviders::Ask {
         runtimeId: RUNTIME,
+        class: 1,
+        capacity: 4_000_000,
         pricePerGigafuel: price,
         maxLots: 8,
         maxFuelPerTask: 100 * GIGAFUEL,
@@ -34,6 +35,8 @@ pub(crate) fn spec(tasks: u32, per_lot: u32, replicas: u8) -> JobSpec {
         programSealed: false,
         abi: 0,
         runtimeId: RUNTIME,
+        class: 1,
+        substitutes: Vec::new(),
         inputs: (0..tasks).map(|task| keccak256(task.to_be_bytes())).collect(),
         fuelPerTask: 10 * GIGAFUEL,
         memoryMib: 64,

@@ -42,6 +42,8 @@ fn item(role: Role, lot: LotPhase, mine: ReplicaPhase, other: ReplicaPhase) -> W
             program_sealed: false,
             abi: 0,
             runtime_id: B256::ZERO,
+            class: 1,
+            substitutes: Vec::new(),
             inputs: vec![B256::ZERO; 2],
             fuel_per_task: 1,
             memory_mib: 1,

@@ -23,7 +23,7 @@ use assay_store::{
     Blobs, JobKey, SealingKeypair,
     transfer::{ExpectedBlobs, RefusePuts},
 };
-use assay_types::{Abi, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, view::ProviderView};
+use assay_types::{Abi, Class, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, view::ProviderView};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -116,7 +116,10 @@ pub(crate) fn genesis(params: Params) -> Genesis {
 }
 
 fn params() -> Params {
-    Params { runtimes: vec![RUNTIME], challenge_window_bounds: (2, 1_000), key_window: 400, ..Params::default() }
+    Params {
+        runtimes: vec![RUNTIME],
+        classes: vec![Class::any_cpu(GRAINS_PER_KRT)],
+        challenge_window_bounds: (2, 1_000), key_window: 400, ..Params::default() }
 }
 
 impl Net {
@@ -182,8 +185,8 @@ impl Net {
         self.run(name, misbehaviour, true);
         let mut wanted = self.registration(name);
         if misbehaviour.is_some() {
-            // Draws are weighted by collateral: a cheat that is never drawn would prove nothing.
-            wanted.collateral *= 20;
+            // Draws are weighted by what providers offer: a cheat that is never drawn would prove nothing.
+            wanted.capacity *= 20;
         }
         register::ensure(&*self.chain, &self.sender(name), &wanted).await.expect("registers");
     }
@@ -194,6 +197,8 @@ impl Net {
             sealing_key: sealing(name).public().into(),
             endpoint: self.running[name].blobs.source().to_bytes().into(),
             runtime_id: RUNTIME,
+            class: 1,
+            capacity: 8_000,
             price_per_gigafuel: GRAINS_PER_KRT,
             max_lots: 8,
             max_fuel_per_task: 1_000_000,
@@ -215,6 +220,8 @@ impl Net {
             terms: JobTerms {
                 abi: Abi::Component,
                 runtime_id: RUNTIME,
+                class: 1,
+                substitutes: Vec::new(),
                 fuel_per_task: 1_000,
                 memory_mib: 1,
                 output_bytes: 1_000,

@@ -47,6 +47,8 @@ async fn renter(chain: &Arc<LedgerChain>, dir: &Path) -> (Custodian, BlobNode) {
         terms: JobTerms {
             abi: Abi::WasiCommand,
             runtime_id: runtime_id().into(),
+            class: 1,
+            substitutes: Vec::new(),
             fuel_per_task: 100_000,
             memory_mib: 1,
             output_bytes: 1_000,
@@ -71,7 +73,10 @@ async fn renter(chain: &Arc<LedgerChain>, dir: &Path) -> (Custodian, BlobNode) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_runs_over_real_blob_nodes_and_the_real_runtime_and_survives_a_restart() {
-    let params = Params { runtimes: vec![runtime_id().into()], key_window: 1_000, ..Params::default() };
+    let params = Params {
+        runtimes: vec![runtime_id().into()],
+        classes: vec![assay_types::Class::any_cpu(GRAINS_PER_KRT)],
+        key_window: 1_000, ..Params::default() };
     let chain = LedgerChain::start(genesis(params), BLOCK);
     let dir = tempfile::tempdir().expect("a directory");
     let engine = Engine::new(EngineConfig::default()).expect("an engine");
@@ -110,7 +115,10 @@ async fn a_job_runs_over_real_blob_nodes_and_the_real_runtime_and_survives_a_res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_may_cheat_on_a_chain_that_is_not_for_development() {
-    let mut real = genesis(Params { runtimes: vec![runtime_id().into()], ..Params::default() });
+    let mut real = genesis(Params {
+        runtimes: vec![runtime_id().into()],
+        classes: vec![assay_types::Class::any_cpu(GRAINS_PER_KRT)],
+        ..Params::default() });
     real.chain_id = 1;
     let chain = LedgerChain::start(real, BLOCK);
     let dir = tempfile::tempdir().expect("a directory");

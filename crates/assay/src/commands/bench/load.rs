@@ -78,6 +78,8 @@ pub(super) async fn jobs(network: &Network, count: u32, terminal: &Terminal) -> 
             terms: JobTerms {
                 abi: Abi::Component,
                 runtime_id: B256::from(assay_exec::runtime_id()),
+                class: 1,
+                substitutes: Vec::new(),
                 fuel_per_task: 20 * GIGAFUEL,
                 memory_mib: 256,
                 output_bytes: 8 << 20,

@@ -38,6 +38,8 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         terms: JobTerms {
             abi,
             runtime_id: B256::from(assay_exec::runtime_id()),
+            class: 1,
+            substitutes: Vec::new(),
             fuel_per_task: args.fuel.saturating_mul(GIGAFUEL),
             memory_mib: args.memory,
             output_bytes: args.output_bytes,
