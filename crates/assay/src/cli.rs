@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
-pub(crate) use market::{ClearArgs, MarketCommand, OrderCommand, SimCommand};
+pub(crate) use market::{
+    AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OrderCommand, PlaceArgs, SideArg, SimCommand, WhichClass,
+    WhichOrder,
+};
 pub(crate) use node::{BenchArgs, BenchOne, InitArgs, NodeArgs, ProviderArgs, UpArgs};
 
 use crate::failure::EXIT_CODES;
@@ -72,7 +75,7 @@ pub(crate) enum Command {
     /// Submit, follow, fetch and verify jobs.
     #[command(subcommand)]
     Job(JobCommand),
-    /// Why a job waits for providers.
+    /// Orders: list, place, change, cancel, and why one is not filled.
     #[command(subcommand)]
     Order(OrderCommand),
     /// Keys and balances.
@@ -81,7 +84,7 @@ pub(crate) enum Command {
     /// Read the chain.
     #[command(subcommand)]
     Chain(ChainCommand),
-    /// The auction's rule, for everybody to check.
+    /// Classes, books, prices, and the auction's rule for everybody to check.
     #[command(subcommand)]
     Market(MarketCommand),
     /// Simulate agents against the market's rules.

@@ -69,11 +69,11 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
             Command::Quickstart(args) => commands::quickstart::run(args, terminal).await,
             Command::Init(args) => commands::init::run(&args, terminal),
             Command::Job(command) => commands::job::run(command, terminal).await,
-            Command::Order(command) => commands::order::run(&command, terminal).await,
+            Command::Order(command) => commands::order::run(command, terminal).await,
             Command::Account(command) => commands::account::run(command, terminal).await,
             Command::Chain(command) => commands::chain::run(command, terminal).await,
             Command::Sim(command) => commands::sim::run(&command, terminal),
-            Command::Market(command) => commands::market::run(&command, terminal),
+            Command::Market(command) => commands::market::run(&command, terminal).await,
             Command::Bench(args) => commands::bench::run(args, terminal).await,
             Command::Up(_) | Command::Node(_) | Command::Provider(_) | Command::Completions { .. } => Ok(()),
         }

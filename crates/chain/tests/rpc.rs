@@ -67,6 +67,8 @@ fn registration(nonce: u64) -> TxEip1559 {
         sealingKey: B256::repeat_byte(8),
         endpoint: vec![9; 32].into(),
         ask: IProviders::Ask {
+            class: 1,
+            capacity: 1_000,
             runtimeId: B256::repeat_byte(1),
             pricePerGigafuel: 1_000,
             maxLots: 2,
@@ -495,6 +497,8 @@ async fn submit_until_end_logs(dev: &Dev, rpc: &HttpClient) -> Option<(assay_typ
         programSealed: false,
         abi: 0,
         runtimeId: B256::repeat_byte(1),
+        class: 1,
+        substitutes: Vec::new(),
         inputs: vec![B256::repeat_byte(2)],
         fuelPerTask: 1_000_000_000,
         memoryMib: 16,

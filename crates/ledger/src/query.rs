@@ -5,7 +5,10 @@
 use alloy_primitives::{Address, B256};
 use assay_types::{
     Grains, JobId, Params,
-    view::{BookView, ClassView, EpochView, EstimateView, OrderView, JobSummary, JobView, LotView, ProviderView, Role, WaitingLot, WorkItem},
+    view::{
+        BookView, ClassView, EpochView, EstimateView, JobSummary, JobView, LotView, OrderView, ProviderView, Role,
+        WaitingLot, WorkItem,
+    },
 };
 
 use crate::{

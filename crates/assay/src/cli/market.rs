@@ -2,14 +2,120 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::WhichJob;
+use super::ClientArgs;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MarketCommand {
+    /// Classes, what they cost and how busy they are.
+    Classes(ClientArgs),
+    /// A class's book: what is asked and bid, and the latest clearings.
+    Book(WhichClass),
+    /// Open, high, low, close, volume, utilisation and index of a class, an epoch a line.
+    #[command(after_help = "Example:
+  assay market prices cpu --limit 20")]
+    Prices {
+        #[command(flatten)]
+        which: WhichClass,
+        /// Epochs, the latest first.
+        #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=128))]
+        limit: u32,
+    },
+    /// What a job would get and cost in the next block, before it is submitted.
+    #[command(after_help = "Example:
+  assay market estimate cpu --tasks 54 --tasks-per-lot 5 --fuel 20 --replicas 2 --max-price 0.0012")]
+    Estimate(EstimateArgs),
     /// Clear a book from a file as the ledger would, offline.
     Clear(ClearArgs),
+}
+
+/// Names a class.
+#[derive(Debug, Args)]
+pub(crate) struct WhichClass {
+    /// The class's name or number [default: the first with a book].
+    pub(crate) class: Option<String>,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Options of `market estimate`.
+#[derive(Debug, Args)]
+pub(crate) struct EstimateArgs {
+    #[command(flatten)]
+    pub(crate) which: WhichClass,
+    /// Tasks.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tasks: u32,
+    /// Most fuel of a task, gigafuel.
+    #[arg(long, value_name = "GIGAFUEL", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fuel: u64,
+    /// Providers that run each task.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) replicas: u8,
+    /// Limit price of a gigafuel, KRT [default: the most the band allows].
+    #[arg(long, value_name = "KRT")]
+    pub(crate) max_price: Option<String>,
+}
+
+/// Side of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SideArg {
+    /// Buys.
+    Bid,
+    /// Sells.
+    Ask,
+}
+
+/// Options of `order place`.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// The class's name or number: one that is metered (compute is bid for by jobs).
+    pub(crate) class: String,
+    /// To buy or to sell.
+    #[arg(long, value_name = "SIDE")]
+    pub(crate) side: SideArg,
+    /// Limit price of a unit, KRT.
+    #[arg(long, value_name = "KRT")]
+    pub(crate) price: String,
+    /// Units, with up to three decimals.
+    #[arg(long, value_name = "UNITS")]
+    pub(crate) quantity: String,
+    /// Least units it takes in one block.
+    #[arg(long, value_name = "UNITS", default_value = "0")]
+    pub(crate) min_fill: String,
+    /// Blocks it rests.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 10_000)]
+    pub(crate) blocks: u64,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Options of `order amend`.
+#[derive(Debug, Args)]
+pub(crate) struct AmendArgs {
+    /// An order's number, or a job's id.
+    pub(crate) order: String,
+    /// New limit price of a unit, KRT.
+    #[arg(long, value_name = "KRT")]
+    pub(crate) price: Option<String>,
+    /// New units left; not of a job.
+    #[arg(long, value_name = "UNITS")]
+    pub(crate) quantity: Option<String>,
+    /// Blocks it rests from now; not of a job.
+    #[arg(long, value_name = "BLOCKS")]
+    pub(crate) blocks: Option<u64>,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Names an order.
+#[derive(Debug, Args)]
+pub(crate) struct WhichOrder {
+    /// An order's number, or a job's id or enough of its first digits.
+    pub(crate) order: String,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
 }
 
 /// Options of `market clear`.
@@ -60,8 +166,31 @@ economy is drawn: forty buyers and forty sellers with one order a block.")]
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OrderCommand {
-    /// What each provider with an open ask lacks for a job that waits, and by how much.
-    #[command(after_help = "Example:
+    /// Open orders, and in a word why each is not filled.
+    List {
+        /// Of everybody.
+        #[arg(long)]
+        all: bool,
+        /// How many, the latest first.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// What keeps an order from being filled, how far it is, and what would have done lately.
+    #[command(after_help = "Of a job it also says what each provider lacks for it.
+
+Example:
   assay order why my-job")]
-    Why(WhichJob),
+    Why(WhichOrder),
+    /// Place an order in a metered class: bandwidth, accelerators.
+    #[command(after_help = "Example:
+  assay order place bandwidth --side bid --price 0.01 --quantity 2.5")]
+    Place(PlaceArgs),
+    /// Change an order's limit; what it needs less comes back at once.
+    #[command(after_help = "Example:
+  assay order amend 0x1f83 --price 0.0013")]
+    Amend(AmendArgs),
+    /// Take an order back, with what is locked behind it.
+    Cancel(WhichOrder),
 }

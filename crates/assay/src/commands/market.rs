@@ -1,4 +1,6 @@
-//! `assay market`: the auction's rule for everybody to check.
+//! `assay market`: what trades at what price, and the auction's rule for everybody to check.
+
+pub(crate) mod live;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,8 +16,12 @@ use crate::{
 };
 
 /// Runs it.
-pub(crate) fn run(command: &MarketCommand, terminal: &Terminal) -> Outcome<()> {
+pub(crate) async fn run(command: &MarketCommand, terminal: &Terminal) -> Outcome<()> {
     match command {
+        MarketCommand::Classes(client) => live::classes(client, terminal).await,
+        MarketCommand::Book(which) => live::book(which, terminal).await,
+        MarketCommand::Prices { which, limit } => live::prices(which, *limit, terminal).await,
+        MarketCommand::Estimate(args) => live::estimate(args, terminal).await,
         MarketCommand::Clear(args) => clear_file(args, terminal),
     }
 }

@@ -90,10 +90,10 @@ fn the_help_lists_every_command_and_exit_code() {
       node         Run one validator
       provider     Run one provider
       job          Submit, follow, fetch and verify jobs
-      order        Why a job waits for providers
+      order        Orders: list, place, change, cancel, and why one is not filled
       account      Keys and balances
       chain        Read the chain
-      market       The auction's rule, for everybody to check
+      market       Classes, books, prices, and the auction's rule for everybody to check
       sim          Simulate agents against the market's rules
       bench        Measure this machine: finality, throughput, round trips, Wasm against native, memory
       completions  Print a completion script

@@ -14,11 +14,14 @@ use crate::{
 
 /// Answers a call of `IJobs`; returns its ABI-encoded return data.
 pub(crate) fn execute(step: &mut Step<'_>, sender: Address, nonce: u64, value: u128, call: &IJobsCalls) -> Done<Bytes> {
-    let payable = matches!(call, IJobsCalls::submit(_)
+    let payable = matches!(
+        call,
+        IJobsCalls::submit(_)
             | IJobsCalls::seal(_)
             | IJobsCalls::amend(_)
             | IJobsCalls::challenge(_)
-            | IJobsCalls::demandDelivery(_));
+            | IJobsCalls::demandDelivery(_)
+    );
     if value != 0 && !payable {
         return Err(Failure::NotPayable.into());
     }

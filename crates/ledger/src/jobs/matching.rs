@@ -10,8 +10,7 @@ use assay_types::{
 
 use super::{Case, Job, Lot, Terms, wanted};
 use crate::{
-    keys,
-    math,
+    keys, math,
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
     state::StateRead,

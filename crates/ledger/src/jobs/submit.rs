@@ -3,7 +3,14 @@
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_sol_types::SolValue;
 use assay_market::Side;
-use assay_types::{Grains, JobCause, JobId, JobSpec, abi::IJobs, class::{Unit, class_of}, job::job_id, system, view::LotPhase};
+use assay_types::{
+    Grains, JobCause, JobId, JobSpec,
+    abi::IJobs,
+    class::{Unit, class_of},
+    job::job_id,
+    system,
+    view::LotPhase,
+};
 
 use super::{Case, Job, Lot, Terms, wanted};
 use crate::{
@@ -159,7 +166,8 @@ pub(crate) fn amend(step: &mut Step<'_>, sender: Address, value: u128, id: JobId
         needed = fits(needed.checked_add(share))?;
     }
     for class in std::iter::once(terms.class).chain(terms.substitutes.iter().copied()) {
-        let off = class_of(&step.env.params.classes, class).is_some_and(|class| limit.checked_rem(class.tick) != Some(0));
+        let off =
+            class_of(&step.env.params.classes, class).is_some_and(|class| limit.checked_rem(class.tick) != Some(0));
         if off {
             return Err(Failure::OffTick.into());
         }

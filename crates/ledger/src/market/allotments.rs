@@ -83,9 +83,7 @@ pub(crate) fn serve(step: &mut Step<'_>, sender: Address, id: u64, served: u64, 
     }
     let hash = served_hash(step.env.network.chain_id, id, served);
     let signed = Signature::try_from(signature).ok().filter(|signature| signature.normalize_s().is_none());
-    let signer = signed.and_then(|signature| {
-        alloy_consensus::crypto::secp256k1::recover_signer(&signature, hash).ok()
-    });
+    let signer = signed.and_then(|signature| alloy_consensus::crypto::secp256k1::recover_signer(&signature, hash).ok());
     if signer != Some(allotment.buyer) {
         return Err(Failure::BadReceipt.into());
     }

@@ -82,7 +82,8 @@ pub(crate) struct Adjusted<'a> {
 
 impl Book for Adjusted<'_> {
     fn best_first(&self, side: Side) -> impl Iterator<Item = Order> {
-        let before = move |one: &Order, other: &Order| (rank(side, one.price), one.id) < (rank(side, other.price), other.id);
+        let before =
+            move |one: &Order, other: &Order| (rank(side, one.price), one.id) < (rank(side, other.price), other.id);
         let (mut base, mut extra) = (self.base.best_first(side).peekable(), self.extra.best_first(side).peekable());
         let merged = std::iter::from_fn(move || match (base.peek(), extra.peek()) {
             (Some(one), Some(other)) if before(other, one) => extra.next(),

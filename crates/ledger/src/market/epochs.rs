@@ -156,7 +156,7 @@ fn drifted(step: &Step<'_>, class: u32, reference: Grains) -> Done<Grains> {
     if bid < ask {
         return Ok(reference);
     }
-    let rule = Rule::new(reference, step.env.params.band_bps, Default::default())
-        .map_err(|_| BrokenInvariant::Arithmetic)?;
+    let rule =
+        Rule::new(reference, step.env.params.band_bps, Default::default()).map_err(|_| BrokenInvariant::Arithmetic)?;
     Ok(reference.max(ask).min(bid).max(rule.band().low).min(rule.band().high))
 }

@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 use assay_market::{Side, Sorted, clear};
-use assay_types::{Grains, abi::IMarket, class::{Class, Unit, is_leaf}, system};
+use assay_types::{
+    Grains,
+    abi::IMarket,
+    class::{Class, Unit, is_leaf},
+    system,
+};
 
 use super::{
     Order, Source, allotments,
@@ -117,7 +122,9 @@ pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, terms: &T
 /// An account does not trade with itself: it would set a price that nobody pays.
 fn no_self_trade(step: &Step<'_>, sender: &Address, except: Option<u64>, terms: &Terms) -> Done {
     let prefix = keys::of_address(OWNED, sender);
-    for id in keys_under(&step.state, &prefix).filter_map(|key| keys::order_at_end(&key)).filter(|id| Some(*id) != except) {
+    for id in
+        keys_under(&step.state, &prefix).filter_map(|key| keys::order_at_end(&key)).filter(|id| Some(*id) != except)
+    {
         let Some(other) = Order::load(&step.state, id)? else { continue };
         let same = other.source == Source::Limit && (other.class, other.window) == (terms.class, terms.window);
         let crosses = match terms.side {

@@ -101,8 +101,7 @@ pub(crate) fn close(step: &mut Step<'_>, id: u64) -> Done {
 pub(crate) fn refresh(step: &mut Step<'_>) -> Done {
     let mut changed = false;
     loop {
-        let stale: Vec<u64> =
-            keys_under(&step.state, &[STALE]).filter_map(|key| keys::order_at_end(&key)).collect();
+        let stale: Vec<u64> = keys_under(&step.state, &[STALE]).filter_map(|key| keys::order_at_end(&key)).collect();
         if stale.is_empty() {
             break;
         }
@@ -247,8 +246,8 @@ fn ask_entry(step: &mut Step<'_>, id: u64, provider: &Provider, account: &Addres
         return Ok(None);
     }
     let trading = Trading::of(step, class.id, 0)?;
-    let rule = Rule::new(trading.reference, params.band_bps, Default::default())
-        .map_err(|_| BrokenInvariant::Arithmetic)?;
+    let rule =
+        Rule::new(trading.reference, params.band_bps, Default::default()).map_err(|_| BrokenInvariant::Arithmetic)?;
     let free = provider.free(&step.state, account)?;
     let most = rule.band().high.max(provider.price);
     let covered = math::mul_div_down(free, 10_000, u128::from(params.collateral_bps))
@@ -345,4 +344,3 @@ fn wake(step: &mut Step<'_>, leaf: u32) -> Done {
     }
     Ok(())
 }
-

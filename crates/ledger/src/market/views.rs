@@ -8,7 +8,8 @@ use assay_types::{
     Grains, Params,
     class::{Class, is_leaf, leaves_under},
     view::{
-        BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange, Unfilled,
+        BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange,
+        Unfilled,
     },
 };
 
@@ -199,9 +200,7 @@ fn order_view(here: &Here<'_>, id: u64) -> Read<Option<OrderView>> {
             (OrderKind::Job { job }, money::held(here.view, Pot::Escrow(job))?, record.limit, record.opens_at)
         }
         Source::Ask(_) => (OrderKind::Capacity, 0, 0, 0),
-        Source::Limit => {
-            (OrderKind::Limit, money::held(here.view, Pot::Order(OrderPot::Bid, id))?, order.price, 0)
-        }
+        Source::Limit => (OrderKind::Limit, money::held(here.view, Pot::Order(OrderPot::Bid, id))?, order.price, 0),
     };
     let class = order.booked.map_or(order.class, |booked| booked.class);
     let price = order.booked.map_or(limit, |booked| booked.price);
@@ -255,14 +254,7 @@ fn unfilled(here: &Here<'_>, class: u32, window: u32, entry: &Entry) -> Read<Opt
     Ok(reason(&rule, &clearing, here.book(leaf, window), entry, got))
 }
 
-fn tried(
-    here: &Here<'_>,
-    leaf: u32,
-    window: u32,
-    rule: &Rule,
-    extra: Vec<Entry>,
-    id: u64,
-) -> (Clearing, u64) {
+fn tried(here: &Here<'_>, leaf: u32, window: u32, rule: &Rule, extra: Vec<Entry>, id: u64) -> (Clearing, u64) {
     let extra = Sorted::new(extra).unwrap_or_default();
     let (out, most) = (BTreeSet::new(), BTreeMap::new());
     let clearing = clear(&Adjusted { base: here.book(leaf, window), extra: &extra, out: &out, most: &most }, rule);

@@ -1,13 +1,13 @@
 //! What providers ask of the ledger: register, update, collateral in and out.
 
 use alloy_primitives::{Address, B256, Bytes};
+use assay_market::Side;
 use assay_types::{
     abi::IProviders::{self, Ask, IProvidersCalls},
-    job::MAX_ENDPOINT_BYTES,
     class::{Unit, is_leaf},
+    job::MAX_ENDPOINT_BYTES,
     system,
 };
-use assay_market::Side;
 
 use super::{Provider, views};
 use crate::{
@@ -55,7 +55,12 @@ fn check_terms(step: &Step<'_>, endpoint: &Bytes, ask: &Ask) -> Done {
     if ask.pricePerGigafuel.checked_rem(class.tick) != Some(0) {
         return Err(Failure::OffTick.into());
     }
-    if ask.pricePerGigafuel == 0 || ask.capacity == 0 || ask.maxLots == 0 || ask.maxFuelPerTask == 0 || ask.maxMemoryMib == 0 {
+    if ask.pricePerGigafuel == 0
+        || ask.capacity == 0
+        || ask.maxLots == 0
+        || ask.maxFuelPerTask == 0
+        || ask.maxMemoryMib == 0
+    {
         return Err(Failure::AskInvalid.into());
     }
     Ok(())

@@ -118,7 +118,10 @@ fn an_order_says_why_it_rests_and_an_estimate_says_what_would_do() {
     let low = net.submit(JobSpec { maxPricePerGigafuel: PRICE * 6 / 10, ..spec(1, 1, 1) });
     net.pass(2);
     let order = query::orders(&net.state, Some(addr("renter")), 5).remove(0);
-    assert_eq!((order.kind, order.unfilled), (OrderKind::Job { job: low }, Some(Unfilled::Price { by: PRICE * 2 / 10 })));
+    assert_eq!(
+        (order.kind, order.unfilled),
+        (OrderKind::Job { job: low }, Some(Unfilled::Price { by: PRICE * 2 / 10 }))
+    );
     assert_eq!(order.would_have_cleared_at[0].best_ask_left, Some(PRICE * 8 / 10));
     assert_eq!(order.escrow, net.job(low).escrow);
     let estimate = query::market_estimate(&net.state, 1, true, PRICE * 6 / 10, LOT).expect("a class");
@@ -227,13 +230,8 @@ fn the_band_holds_an_order_back_until_the_reference_has_moved_to_it() {
 
 #[test]
 fn an_epoch_is_recorded_and_its_index_is_the_next_reference() {
-    let mut net = with(Params {
-        epoch_blocks: 12,
-        index_min_owners: 2,
-        index_cap_bps: 5_000,
-        index_min_volume: LOT,
-        ..params()
-    });
+    let mut net =
+        with(Params { epoch_blocks: 12, index_min_owners: 2, index_cap_bps: 5_000, index_min_volume: LOT, ..params() });
     net.sell("p1", ask(PRICE * 6 / 10));
     net.sell("p2", ask(PRICE * 7 / 10));
     let id = net.assigned(spec(2, 1, 2));
@@ -241,7 +239,10 @@ fn an_epoch_is_recorded_and_its_index_is_the_next_reference() {
     net.until(20, |net| net.height == 12);
     let closed = net.events::<IMarket::EpochClosed>().remove(0);
     assert_eq!((closed.class, closed.epoch, closed.printed, closed.index), (1, 0, true, PRICE * 7 / 10));
-    assert_eq!((closed.open, closed.high, closed.low, closed.close), (PRICE * 7 / 10, PRICE * 7 / 10, PRICE * 7 / 10, PRICE * 7 / 10));
+    assert_eq!(
+        (closed.open, closed.high, closed.low, closed.close),
+        (PRICE * 7 / 10, PRICE * 7 / 10, PRICE * 7 / 10, PRICE * 7 / 10)
+    );
     assert_eq!((closed.volume, closed.turnover), (4 * LOT, 28 * PRICE));
     assert!(closed.utilisationBps > 0, "they worked");
     let record = query::market_prices(&net.state, 1, 5).remove(0);

@@ -119,7 +119,10 @@ fn params() -> Params {
     Params {
         runtimes: vec![RUNTIME],
         classes: vec![Class::any_cpu(GRAINS_PER_KRT)],
-        challenge_window_bounds: (2, 1_000), key_window: 400, ..Params::default() }
+        challenge_window_bounds: (2, 1_000),
+        key_window: 400,
+        ..Params::default()
+    }
 }
 
 impl Net {

@@ -76,7 +76,9 @@ async fn a_job_runs_over_real_blob_nodes_and_the_real_runtime_and_survives_a_res
     let params = Params {
         runtimes: vec![runtime_id().into()],
         classes: vec![assay_types::Class::any_cpu(GRAINS_PER_KRT)],
-        key_window: 1_000, ..Params::default() };
+        key_window: 1_000,
+        ..Params::default()
+    };
     let chain = LedgerChain::start(genesis(params), BLOCK);
     let dir = tempfile::tempdir().expect("a directory");
     let engine = Engine::new(EngineConfig::default()).expect("an engine");
@@ -118,7 +120,8 @@ async fn nobody_may_cheat_on_a_chain_that_is_not_for_development() {
     let mut real = genesis(Params {
         runtimes: vec![runtime_id().into()],
         classes: vec![assay_types::Class::any_cpu(GRAINS_PER_KRT)],
-        ..Params::default() });
+        ..Params::default()
+    });
     real.chain_id = 1;
     let chain = LedgerChain::start(real, BLOCK);
     let dir = tempfile::tempdir().expect("a directory");

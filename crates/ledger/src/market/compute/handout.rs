@@ -49,12 +49,14 @@ pub(super) fn hand_out(
     let Some(price) = clearing.price else { return Ok(Plan::default()) };
     let fills = clearing.fills().filter(|(side, _)| *side == Side::Bid).map(|(_, fill)| (fill.id, fill.quantity));
     let filled: BTreeMap<u64, u64> = fills.collect();
-    let measure = Measure { view: &step.state, height: step.env.height(), collateral_bps: step.env.params.collateral_bps };
+    let measure =
+        Measure { view: &step.state, height: step.env.height(), collateral_bps: step.env.params.collateral_bps };
     let seller = |ask: &Entry| {
         let kept = floor.sellers.get(&ask.id)?;
         Some(Seller { left: ask.quantity.min(kept.left), ..kept.clone() })
     };
-    let (better, margin): (Vec<&Entry>, Vec<&Entry>) = asks.iter().partition(|ask| Some(ask.price) != clearing.ask.traded);
+    let (better, margin): (Vec<&Entry>, Vec<&Entry>) =
+        asks.iter().partition(|ask| Some(ask.price) != clearing.ask.traded);
     let tiers = [better, margin].map(|tier| tier.into_iter().filter_map(seller).collect());
     let room = usize::try_from(step.env.params.max_due_per_block).unwrap_or(usize::MAX);
     let mut desk = Desk { step, measure, price, tiers, room, plan: Plan::default() };
