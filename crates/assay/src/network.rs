@@ -12,5 +12,5 @@ mod run;
 
 pub(crate) use edge::Edge;
 pub(crate) use layout::{StateDir, create_dir, read_genesis, write_file};
-pub(crate) use roster::{COLLATERAL, Roster, ask};
+pub(crate) use roster::{BANDWIDTH, COLLATERAL, Roster, ask};
 pub(crate) use run::{Network, Options, ended_by_itself, start_failure};

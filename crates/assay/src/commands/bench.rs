@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use self::load::Load;
 use crate::{
     cli::{BenchArgs, BenchOne},
     failure::{Failure, Outcome},
@@ -48,7 +49,8 @@ pub(crate) async fn run(args: BenchArgs, terminal: &Terminal) -> Outcome<()> {
     let wanted = |one| all || args.one == Some(one);
     let mut figures = Map::new();
     let scratch = Scratch::new(&args)?;
-    if wanted(BenchOne::Finality) || wanted(BenchOne::Jobs) || wanted(BenchOne::Transfers) {
+    let loads = [BenchOne::Finality, BenchOne::Jobs, BenchOne::Transfers, BenchOne::Market];
+    if loads.into_iter().any(wanted) {
         let spinner = terminal.spinner("network");
         let network = Network::start(scratch.path(), Options::default(), |text| spinner.say(text)).await?;
         drop(spinner);
@@ -60,9 +62,14 @@ pub(crate) async fn run(args: BenchArgs, terminal: &Terminal) -> Outcome<()> {
                 figures.insert("job_round_trip_ms".to_owned(), load::jobs(&network, args.jobs, terminal).await?);
             }
             if wanted(BenchOne::Transfers) {
-                let (rate, more) = load::transfers(&network, args.seconds, terminal).await?;
+                let (rate, more) = load::sustained(&network, Load::Transfers, args.seconds, terminal).await?;
                 figures.insert("transfers_per_s".to_owned(), rate);
                 figures.insert("transfers".to_owned(), more);
+            }
+            if wanted(BenchOne::Market) {
+                let (rate, more) = load::sustained(&network, Load::Orders, args.seconds, terminal).await?;
+                figures.insert("orders_per_s".to_owned(), rate);
+                figures.insert("orders".to_owned(), more);
             }
             Ok::<_, Failure>(())
         }
@@ -110,6 +117,7 @@ fn show(terminal: &Terminal, figures: &Map<String, Value>) {
         "clear_1m_ms" => "400 ms",
         "incremental_1m_resting_ms" => "5 ms",
         "bytes_per_order" => "200 bytes",
+        "orders_per_s" => "2,000 a second",
         "rss_mib" => "700 MiB",
         _ => "",
     };

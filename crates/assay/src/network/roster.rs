@@ -2,7 +2,9 @@
 
 use assay_chain::keys::ValidatorKeys;
 use assay_client::Wallet;
-use assay_types::{B256, Bytes, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Grains, Params};
+use assay_types::{
+    B256, Bytes, Class, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Grains, Params, Tier, Unit,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -126,10 +128,31 @@ impl Roster {
                 // As many owners as a development network has.
                 index_min_owners: u32::try_from(self.providers.len()).unwrap_or(u32::MAX).clamp(1, 10),
                 index_cap_bps: 5_000,
+                classes: classes(),
                 ..Params::default()
             },
         })
     }
+}
+
+/// Number of the bandwidth class.
+pub(crate) const BANDWIDTH: u32 = 2;
+
+/// What a development network trades: fuel, bandwidth, and seconds of an accelerator.
+fn classes() -> Vec<Class> {
+    let cpu = Class::any_cpu(11 * GRAINS_PER_KRT / 10_000);
+    let metered = |id, name: &str, unit, reference| Class {
+        id,
+        name: name.to_owned(),
+        unit,
+        tier: Tier::Metered,
+        ..Class::any_cpu(reference)
+    };
+    vec![
+        cpu,
+        metered(BANDWIDTH, "bandwidth", Unit::Gib, GRAINS_PER_KRT / 100),
+        Class { accelerator: "h200".to_owned(), ..metered(3, "h200", Unit::ClassSecond, GRAINS_PER_KRT / 1_000) },
+    ]
 }
 
 /// What provider number `index` asks for a gigafuel.

@@ -1,4 +1,4 @@
-//! Figures of a running network: finality, transfers a second, round trips of jobs.
+//! Figures of a running network: finality, transfers and orders a second, round trips of jobs.
 
 use std::{
     collections::BTreeMap,
@@ -11,8 +11,9 @@ use std::{
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{TxKind, U256};
+use alloy_sol_types::SolCall;
 use assay_client::{Chain, JobRequest, JobTerms, SenderConfig, TokioHost, TxRequest, TxSender, Wallet};
-use assay_types::{Abi, Address, B256, Bytes, GIGAFUEL, GRAINS_PER_KRT};
+use assay_types::{Abi, Address, B256, Bytes, GIGAFUEL, GRAINS_PER_KRT, abi::IMarket, system};
 use jsonrpsee::{
     core::{client::ClientT, params::BatchRequestBuilder},
     http_client::{HttpClient, HttpClientBuilder},
@@ -24,19 +25,21 @@ use crate::{
     commands::quickstart::Watcher,
     failure::{Code, Failure, Outcome},
     findings::{Percentiles, rank},
-    network::Network,
+    network::{BANDWIDTH, Network},
     pricing::{VOL_SURFACE_GUEST, slice_task},
     renter::Renter,
     terminal::Terminal,
 };
 
 /// Accounts that send transfers.
-const SENDERS: usize = 64;
-/// Transfers a request.
+const SENDERS: u64 = 64;
+/// Orders that one account places: fewer than the network lets it have open.
+const ORDERS_EACH: u64 = 200;
+/// Transactions a request.
 const BATCH: usize = 200;
 /// Signed ahead, a second of measuring.
 const SIGNED_A_SECOND: u64 = 6_000;
-/// Transfers sent and not yet final, at most.
+/// Transactions sent and not yet final, at most.
 const IN_FLIGHT: u64 = 12_000;
 
 fn sender(network: &Network) -> Outcome<(Arc<dyn Chain>, TxSender)> {
@@ -104,20 +107,81 @@ pub(super) async fn jobs(network: &Network, count: u32, terminal: &Terminal) -> 
     Ok(json!({ "p50": rank(&times, 50), "p95": rank(&times, 95), "jobs": times.len() }))
 }
 
-/// Transfers a second, sustained: signed before, sent over JSON-RPC to all validators in turns, counted
-/// in finalized blocks.
-pub(super) async fn transfers(network: &Network, seconds: u64, terminal: &Terminal) -> Outcome<(Value, Value)> {
-    let bar = terminal.spinner("transfers");
+/// What a network is loaded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Load {
+    /// Transfers of a grain.
+    Transfers,
+    /// Bids in a metered class, each at a price of its own, which rest.
+    Orders,
+}
+
+impl Load {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Transfers => "transfers",
+            Self::Orders => "orders",
+        }
+    }
+
+    fn senders(self, seconds: u64) -> u64 {
+        match self {
+            Self::Transfers => SENDERS,
+            Self::Orders => (seconds.max(1) * SIGNED_A_SECOND).div_ceil(ORDERS_EACH),
+        }
+    }
+
+    /// Number `nonce` of a sender.
+    fn transaction(self, chain_id: u64, nonce: u64, fee: u128) -> TxEip1559 {
+        let (to, value, input, gas_limit) = match self {
+            Self::Transfers => (Address::repeat_byte(9), 1, Bytes::new(), 21_000),
+            Self::Orders => {
+                let price = GRAINS_PER_KRT / 110 + u128::from(nonce) * 1_000;
+                let call = IMarket::placeCall {
+                    class: BANDWIDTH,
+                    window: 0,
+                    side: 0,
+                    price,
+                    quantity: 1_000,
+                    minFill: 0,
+                    expires: 900_000,
+                };
+                (system::MARKET, price, call.abi_encode().into(), 100_000)
+            }
+        };
+        TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: fee,
+            max_priority_fee_per_gas: 1,
+            to: TxKind::Call(to),
+            value: U256::from(value),
+            access_list: Default::default(),
+            input,
+        }
+    }
+}
+
+/// Transactions a second, sustained: signed before, sent over JSON-RPC to all validators in turns, counted
+/// in finalized blocks where they succeeded.
+pub(super) async fn sustained(
+    network: &Network,
+    load: Load,
+    seconds: u64,
+    terminal: &Terminal,
+) -> Outcome<(Value, Value)> {
+    let bar = terminal.spinner(load.name());
     bar.say("funding senders");
-    let wallets: Vec<Wallet> = (0..SENDERS).map(|_| Wallet::random()).collect();
+    let wallets: Vec<Wallet> = (0..load.senders(seconds)).map(|_| Wallet::random()).collect();
     let (chain, sender) = sender(network)?;
     let fund = wallets.iter().map(|w| sender.send(TxRequest::transfer(w.address(), 100 * GRAINS_PER_KRT)));
     futures::future::try_join_all(fund).await?;
     bar.say("signing");
     let fee = chain.fees().await?.base_fee.saturating_mul(1_000);
-    let each = (seconds.max(1) * SIGNED_A_SECOND).div_ceil(SENDERS as u64);
+    let each = (seconds.max(1) * SIGNED_A_SECOND).div_ceil(load.senders(seconds));
     let chain_id = network.genesis().chain_id;
-    let signed = tokio::task::spawn_blocking(move || sign(&wallets, each, chain_id, fee));
+    let signed = tokio::task::spawn_blocking(move || sign(&wallets, load, each, chain_id, fee));
     let signed = signed.await.map_err(|e| Failure::new(Code::Internal, "signing failed").because(&e))??;
 
     let counted = Arc::new(AtomicU64::new(0));
@@ -164,12 +228,12 @@ fn client(url: &str) -> Outcome<HttpClient> {
         .map_err(|e| Failure::new(Code::Unreachable, format!("{url} cannot be reached")).because(&e))
 }
 
-/// Signs each sender's transfers on all cores; consecutive batches hold one sender's transfers each, and
+/// Signs each sender's transactions on all cores; consecutive batches hold one sender's each, and
 /// neighbouring batches different senders'.
-fn sign(wallets: &[Wallet], each: u64, chain_id: u64, fee: u128) -> Outcome<Vec<Bytes>> {
+fn sign(wallets: &[Wallet], load: Load, each: u64, chain_id: u64, fee: u128) -> Outcome<Vec<Bytes>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shares: Vec<Outcome<Vec<Vec<Bytes>>>> = std::thread::scope(|scope| {
-        let of = |share: &[Wallet]| share.iter().map(|w| sign_all(w, each, chain_id, fee)).collect();
+        let of = |share: &[Wallet]| share.iter().map(|w| sign_all(w, load, each, chain_id, fee)).collect();
         let chunks = wallets.chunks(wallets.len().div_ceil(threads));
         let running: Vec<_> = chunks.map(|share| scope.spawn(move || of(share))).collect();
         let failed = || Failure::new(Code::Internal, "a signing thread failed");
@@ -190,22 +254,8 @@ fn sign(wallets: &[Wallet], each: u64, chain_id: u64, fee: u128) -> Outcome<Vec<
     Ok(all)
 }
 
-fn sign_all(wallet: &Wallet, count: u64, chain_id: u64, fee: u128) -> Outcome<Vec<Bytes>> {
-    let signed = (0..count).map(|nonce| {
-        let tx = TxEip1559 {
-            chain_id,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: fee,
-            max_priority_fee_per_gas: 1,
-            to: TxKind::Call(Address::repeat_byte(9)),
-            value: U256::from(1),
-            access_list: Default::default(),
-            input: Bytes::new(),
-        };
-        Ok(wallet.sign(tx)?.1)
-    });
-    signed.collect()
+fn sign_all(wallet: &Wallet, load: Load, count: u64, chain_id: u64, fee: u128) -> Outcome<Vec<Bytes>> {
+    (0..count).map(|nonce| Ok(wallet.sign(load.transaction(chain_id, nonce, fee))?.1)).collect()
 }
 
 /// Counts transactions of finalized blocks.
@@ -222,7 +272,7 @@ fn count(network: &Network, counted: Arc<AtomicU64>) -> tokio::task::JoinHandle<
 /// Sends a batch; gives how many were refused.
 async fn send(client: HttpClient, batch: &[Bytes]) -> Outcome<u64> {
     let failed =
-        |why: &dyn std::fmt::Display| Failure::new(Code::Unreachable, "a validator did not take transfers").why(why);
+        |why: &dyn std::fmt::Display| Failure::new(Code::Unreachable, "a validator did not take transactions").why(why);
     let mut request = BatchRequestBuilder::new();
     for raw in batch {
         request.insert("eth_sendRawTransaction", rpc_params![raw]).map_err(|e| failed(&e))?;
