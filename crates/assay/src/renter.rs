@@ -9,7 +9,7 @@ use std::{
 };
 
 use assay_client::{
-    Chain, Custodian, CustodianPolicy, Host, JobFolder, JobProof, JobRequest, Progress, Receipt, SenderConfig,
+    Chain, Custodian, CustodianPolicy, Host, JobFolder, JobProof, JobRequest, Progress, Receipt, Seal, SenderConfig,
     TokioHost, TxSender, Until, Verified, Wallet, receipt::Disclose,
 };
 use assay_exec::{Outcome as TaskOutcome, decode_execution};
@@ -80,11 +80,25 @@ impl Renter {
 
     /// Seals a job and submits it; its folder is `dir`.
     pub(crate) async fn submit(&self, request: &JobRequest, dir: &Path) -> Outcome<(Custodian, JobId)> {
+        self.submit_as(request, dir, false).await
+    }
+
+    /// As [`Renter::submit`]; a sealed bid is shown to nobody before it can no longer be answered.
+    pub(crate) async fn submit_as(
+        &self,
+        request: &JobRequest,
+        dir: &Path,
+        sealed_bid: bool,
+    ) -> Outcome<(Custodian, JobId)> {
         let key =
             JobKey::generate().map_err(|e| Failure::new(Code::Io, "this machine has no randomness").because(&e))?;
         let sealed = request.seal(key, &assay_store::Blobs::source(&self.node))?;
         let genesis_hash = self.genesis.hash();
-        let folder = JobFolder::create(dir, &sealed, self.genesis.chain_id, genesis_hash, self.address())?;
+        let mut folder = JobFolder::create(dir, &sealed, self.genesis.chain_id, genesis_hash, self.address())?;
+        if sealed_bid {
+            let salt: [u8; 32] = rand::random();
+            folder.update(|state| state.seal = Some(Seal { salt: salt.into(), nonce: None }))?;
+        }
         let custodian = self.custodian(folder).await?;
         // Providers may come for the blobs as soon as the submission is final.
         custodian.serve().await?;

@@ -10,7 +10,7 @@ use alloy_sol_types::SolCall;
 use assay_store::{BlobId, JobKey, Source, open_blob, seal_blob};
 use assay_types::{Abi, GIGAFUEL, Grains, JobId, JobSpec, abi::IJobs};
 
-pub use folder::{FolderError, JobFolder, JobState, TaskOutput};
+pub use folder::{FolderError, JobFolder, JobState, Seal, TaskOutput};
 
 /// What a sealed program is bound to.
 pub const PROGRAM_CONTEXT: &[u8] = b"assay/program/1";

@@ -23,7 +23,7 @@ pub mod wallet;
 pub use chain::{AccountState, BlockStream, Chain, ChainError, Fees, JobProof, RpcChain, RpcConfig, Status, TxReceipt};
 pub use custodian::{Custodian, CustodianError, CustodianPolicy, Progress, Until};
 pub use host::{Host, TokioHost};
-pub use job::{JobError, JobFolder, JobRequest, JobState, JobTerms, SealedJob};
+pub use job::{JobError, JobFolder, JobRequest, JobState, JobTerms, Seal, SealedJob};
 pub use receipt::{LightError, LightVerifier, ProvenHeader, ProvenJob, Receipt, ReceiptError, Verified, verify};
 pub use sender::{SenderConfig, TxError, TxRequest, TxSender};
 pub use wallet::{Keystore, KeystoreEntry, Wallet, WalletError};

@@ -63,7 +63,7 @@ pub struct ProvenJob {
     pub closed_at: u64,
     /// Number of tasks.
     pub tasks: u32,
-    /// Commits to the specification: [`spec_hash`].
+    /// Commits to the specification: [`assay_types::job::spec_hash`].
     pub spec_hash: B256,
 }
 
@@ -79,11 +79,6 @@ pub trait LightVerifier: Send + Sync {
     /// Checks a proof of the result of `job` under a state root, which comes from a verified header:
     /// key, value and proof alone are to be read from `proof`.
     fn verify_job(&self, state_root: &B256, job: &JobId, proof: &JobProof) -> Result<ProvenJob, LightError>;
-}
-
-/// What a job's result commits to its specification by.
-pub fn spec_hash(spec: &JobSpec) -> B256 {
-    keccak256(alloy_sol_types::SolValue::abi_encode(spec))
 }
 
 /// What a job's result commits to its leaves by: keccak256 over output hash and fuel, big-endian, of
@@ -301,7 +296,7 @@ pub fn verify(genesis: &Genesis, receipt: &Receipt, light: &dyn LightVerifier) -
     }
     let result = light.verify_job(&header.state_root, &receipt.job, proof).map_err(ReceiptError::StateProof)?;
     let spec = receipt.spec()?;
-    if spec_hash(&spec) != result.spec_hash {
+    if assay_types::job::spec_hash(&spec) != result.spec_hash {
         return Err(ReceiptError::Spec);
     }
     verify_leaves(receipt, &spec, &result)?;

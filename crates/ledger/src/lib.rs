@@ -54,11 +54,8 @@ pub use call::{CallContext, CallError, call, estimate_gas, latest};
 pub use check::{CheckRules, Checked, check};
 pub use fees::base_fee;
 pub use genesis::genesis_state;
-pub use jobs::{
-    result::{JobResult, leaves_hash},
-    submit::spec_hash,
-};
-pub use market::{allotments::served_hash, sealed::seal_commitment};
+pub use jobs::result::{JobResult, leaves_hash};
+pub use market::allotments::served_hash;
 pub use money::books;
 pub use reject::{BrokenInvariant, Failure, Reject};
 pub use schedule::work_pending;

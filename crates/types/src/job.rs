@@ -1,6 +1,7 @@
 //! Jobs as the protocol names them: ids, results, reasons.
 
 use alloy_primitives::{Address, B256, keccak256};
+use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
 pub use crate::abi::IJobs::{JobSpec, Leaf};
@@ -37,6 +38,22 @@ pub fn result_commitment(
     fuel: u64,
 ) -> B256 {
     commitment(b"assay/commit", chain_id, job, lot, provider, salt, root, fuel)
+}
+
+/// Names a specification in a job's result: keccak256 of its ABI encoding.
+pub fn spec_hash(spec: &JobSpec) -> B256 {
+    keccak256(spec.abi_encode())
+}
+
+/// What a sealed bid commits to: keccak256 of ("assay/seal", chain id, renter, salt, the specification's
+/// hash). Bound to who says it, so that it cannot be copied.
+pub fn seal_commitment(chain_id: u64, renter: Address, salt: B256, spec: &JobSpec) -> B256 {
+    let mut bytes = b"assay/seal".to_vec();
+    bytes.extend_from_slice(&chain_id.to_be_bytes());
+    bytes.extend_from_slice(renter.as_slice());
+    bytes.extend_from_slice(salt.as_slice());
+    bytes.extend_from_slice(spec_hash(spec).as_slice());
+    keccak256(bytes)
 }
 
 /// As [`result_commitment`] for an adjudicator's verdict over the disputed leaves.

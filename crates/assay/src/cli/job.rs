@@ -133,6 +133,19 @@ pub(crate) struct SubmitArgs {
     /// Stay until the result is settled, then save outputs, logs and receipt.
     #[arg(long, short)]
     pub(crate) wait: bool,
+    /// Hide the bid until nobody can answer it: it takes part when its window is over, ten seconds at least.
+    #[arg(long)]
+    pub(crate) sealed: bool,
+    /// Class to run in, by name or number [default: the first with a book]; one whose region holds others may run
+    /// in any of those.
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// Further classes, in order of preference, tried when that one does not serve it.
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) substitute: Vec<String>,
+    /// Most the whole job may cost, KRT: lowers the limit price to what that allows.
+    #[arg(long, value_name = "KRT")]
+    pub(crate) budget: Option<String>,
     /// Give up waiting after so many seconds; the job goes on.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) timeout: u64,

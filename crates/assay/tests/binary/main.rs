@@ -2,6 +2,7 @@
 
 mod kit;
 mod market;
+mod orders;
 mod processes;
 mod quickstart;
 mod refusals;

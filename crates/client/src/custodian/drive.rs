@@ -7,7 +7,7 @@ use assay_store::{BlobId, Blobs, FetchError, PeerError, Source, open_blob, seal:
 use assay_types::{
     JobId, Params,
     abi::{IDisputes, IJobs},
-    job::job_id,
+    job::{job_id, seal_commitment},
     system,
     view::{JobView, LotPhase, LotView, ReplicaPhase},
 };
@@ -19,7 +19,7 @@ use crate::{
     chain::{Chain, ChainError},
     follow::heights,
     host::{Host, blocking},
-    job::{FolderError, JobFolder, input_context, max_sealed_output, open_output},
+    job::{FolderError, JobFolder, JobState, Seal, input_context, max_sealed_output, open_output},
     sender::{TxError, TxRequest, TxSender},
 };
 
@@ -176,7 +176,10 @@ impl Custodian {
         {
             return self.note_job(id_of(nonce));
         }
-        let request = TxRequest { to: system::JOBS, value: state.escrow, input: state.submission.clone() };
+        let request = match &state.seal {
+            None => TxRequest { to: system::JOBS, value: state.escrow, input: state.submission.clone() },
+            Some(seal) => self.sealed(&state, *seal).await?,
+        };
         let mut unsaved = None;
         let sent = self.sender.send_noting(request, |nonce| {
             if let Err(error) = self.folder.lock().update(|s| s.nonce = Some(nonce)) {
@@ -188,6 +191,43 @@ impl Custodian {
             Some(error) => Err(error.into()),
             None => self.note_job(id_of(nonce)),
         }
+    }
+
+    /// Seals the bid unless that was done; the request that opens it.
+    async fn sealed(&self, state: &JobState, seal: Seal) -> Result<TxRequest, CustodianError> {
+        let spec = self.folder.lock().spec()?;
+        let commitment = seal_commitment(state.chain_id, state.renter, seal.salt, &spec);
+        let done = match seal.nonce {
+            None => false,
+            Some(nonce) => self.passed(nonce).await?,
+        };
+        if !done {
+            let call = TxRequest::call(system::JOBS, &IJobs::sealCall { commitment }).with_value(state.escrow);
+            let mut unsaved = None;
+            let note = |nonce| {
+                let noted = Some(Seal { nonce: Some(nonce), ..seal });
+                if let Err(error) = self.folder.lock().update(|state| state.seal = noted) {
+                    unsaved = Some(error);
+                }
+            };
+            self.sender.send_noting(call, note).await?;
+            if let Some(error) = unsaved {
+                return Err(error.into());
+            }
+        }
+        Ok(TxRequest::call(system::JOBS, &IJobs::openSealedCall { salt: seal.salt, spec }))
+    }
+
+    /// Whether the transaction with this nonce, sent before a crash, is final. Waits while it may still be.
+    async fn passed(&self, nonce: u64) -> Result<bool, CustodianError> {
+        for _ in 0..200 {
+            let account = self.chain.account(self.sender.address()).await?;
+            if account.nonce > nonce || account.pending_nonce <= nonce {
+                return Ok(account.nonce > nonce);
+            }
+            self.host.sleep(Duration::from_millis(100)).await;
+        }
+        Ok(false)
     }
 
     /// Whether the submission noted before a crash made it. Waits while it may still.

@@ -26,6 +26,16 @@ use super::{SealedJob, open_output, submit_input};
 
 const VERSION: u32 = 1;
 
+/// A sealed bid on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// Hides the specification in the commitment.
+    pub salt: B256,
+    /// Nonce of the sealing, noted before it left.
+    pub nonce: Option<u64>,
+}
+
 /// What is known of the job. Has no `Debug`: the key must not end up in a log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +57,9 @@ pub struct JobState {
     pub escrow: Grains,
     /// Nonce of the submission, noted before it left.
     pub nonce: Option<u64>,
+    /// What hides the bid until it is opened, if it is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
     /// The job's id, once its submission is final.
     pub job: Option<JobId>,
     /// Lots and providers whose blobs were pushed.
@@ -142,6 +155,7 @@ impl JobFolder {
             submission: submit_input(&sealed.spec),
             escrow: sealed.escrow,
             nonce: None,
+            seal: None,
             job: None,
             pushed: BTreeSet::new(),
             demanded: BTreeSet::new(),

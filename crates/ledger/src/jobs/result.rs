@@ -22,7 +22,7 @@ record! {
         pub job: JobId,
         /// Who paid.
         pub renter: Address,
-        /// keccak256 of the ABI encoding of the specification: [`crate::spec_hash`].
+        /// keccak256 of the ABI encoding of the specification: [`assay_types::job::spec_hash`].
         pub spec_hash: B256,
         /// BLAKE3 of the program blob.
         pub program: B256,

@@ -1,13 +1,12 @@
 //! Submitting a job: its specification is checked, its escrow taken, its lots made.
 
-use alloy_primitives::{Address, B256, keccak256};
-use alloy_sol_types::SolValue;
+use alloy_primitives::Address;
 use assay_market::Side;
 use assay_types::{
     Grains, JobCause, JobId, JobSpec,
     abi::IJobs,
     class::{Unit, class_of},
-    job::job_id,
+    job::{job_id, spec_hash},
     system,
     view::LotPhase,
 };
@@ -21,11 +20,6 @@ use crate::{
     schedule::{self, Due},
     step::Step,
 };
-
-/// Names a specification in a job's result: keccak256 of its ABI encoding.
-pub fn spec_hash(spec: &JobSpec) -> B256 {
-    keccak256(spec.abi_encode())
-}
 
 /// Takes escrow for a job and has the market look for its providers. Value above the escrow never leaves
 /// the sender.

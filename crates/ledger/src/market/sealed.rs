@@ -5,8 +5,8 @@
 //! forfeits the band's width of what it locked: less would let somebody bid twice and open only the one
 //! that suits the prices seen since.
 
-use alloy_primitives::{Address, B256, keccak256};
-use assay_types::{Grains, JobId, JobSpec, abi::IJobs, system};
+use alloy_primitives::{Address, B256};
+use assay_types::{Grains, JobId, JobSpec, abi::IJobs, job::seal_commitment, system};
 
 use crate::{
     codec::record,
@@ -28,16 +28,6 @@ record! {
         /// Last height at which it can be opened, moved on while the least time has not passed.
         pub(crate) opens_by: u64,
     }
-}
-
-/// What a sealed bid commits to.
-pub fn seal_commitment(chain_id: u64, renter: Address, salt: B256, spec: &JobSpec) -> B256 {
-    let mut bytes = b"assay/seal".to_vec();
-    bytes.extend_from_slice(&chain_id.to_be_bytes());
-    bytes.extend_from_slice(renter.as_slice());
-    bytes.extend_from_slice(salt.as_slice());
-    bytes.extend_from_slice(submit::spec_hash(spec).as_slice());
-    keccak256(bytes)
 }
 
 fn key(owner: &Address, commitment: &B256) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Jobs that go well, and jobs whose providers or renter do not.
 
 use alloy_sol_types::SolCall;
-use assay_ledger::{JobResult, keys, leaves_hash, query, spec_hash};
+use assay_ledger::{JobResult, keys, leaves_hash, query};
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobCause, JobOutcome, JobSpec,
@@ -44,7 +44,7 @@ fn a_job_is_assigned_run_agreed_settled_and_proved() {
     assert!(query::work(&net.state, addr("renter")).is_empty());
     let bytes = assay_ledger::StateRead::get(&net.state, &keys::job_result(id)).expect("a result");
     let result = JobResult::decode(&bytes).expect("canonical");
-    assert_eq!((result.spec_hash, result.leaves_hash), (spec_hash(&spec), leaves_hash(&leaves)));
+    assert_eq!((result.spec_hash, result.leaves_hash), (assay_types::job::spec_hash(&spec), leaves_hash(&leaves)));
     assert_eq!((result.paid, result.fuel, result.result_root), (job.paid, fuel, job.result_root));
     assert!(!assay_ledger::work_pending(&net.state), "nothing keeps an idle chain awake");
 }

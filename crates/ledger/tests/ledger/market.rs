@@ -259,7 +259,7 @@ fn a_sealed_bid_takes_part_when_its_window_is_over_and_an_unopened_one_pays_the_
     let spec = JobSpec { maxPricePerGigafuel: PRICE / 2, ..spec(1, 1, 1) };
     let escrow = spec.escrow().expect("fits");
     let salt = salt("sealed");
-    let commitment = assay_ledger::seal_commitment(CHAIN_ID, addr("renter"), salt, &spec);
+    let commitment = assay_types::job::seal_commitment(CHAIN_ID, addr("renter"), salt, &spec);
     let seal = || IJobs::sealCall { commitment };
     assert_eq!(net.fail("renter", JOBS, 0, seal()), "ValueTooLow");
     net.ok("renter", JOBS, 3 * escrow, seal());

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{line_of, renter, save, show};
 use crate::{
     cli::{AbiArg, SubmitArgs},
+    commands::market,
     failure::{Code, Failure, Outcome},
     network::write_file,
     pricing::read,
@@ -22,6 +23,10 @@ use crate::{
 pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     let (program, inputs, abi) = load(&args)?;
     let renter = renter(&args.client).await?;
+    let classes = market::live::all(&args.client).await?;
+    let class = market::live::pick(&classes, args.class.as_deref())?;
+    let chosen = |name: &String| market::live::pick(&classes, Some(name.as_str())).map(|class| class.class.id);
+    let substitutes: Vec<u32> = args.substitute.iter().map(chosen).collect::<Outcome<_>>()?;
     let price = match &args.max_price {
         Some(text) => {
             let price =
@@ -29,8 +34,13 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
             warn_if_too_low(price, &renter.chain().providers().await?, args.replicas, terminal);
             price
         }
-        None => going_rate(&renter.chain().providers().await?, args.replicas)?,
+        // What the market may come to is set by the band; what it will cost, by the auction.
+        None => {
+            operators_suffice(&renter.chain().providers().await?, args.replicas)?;
+            class.band.high
+        }
     };
+    let price = within_budget(&args, price, inputs.len())?;
     let request = JobRequest {
         program: program.into(),
         program_sealed: true,
@@ -38,8 +48,8 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         terms: JobTerms {
             abi,
             runtime_id: B256::from(assay_exec::runtime_id()),
-            class: 1,
-            substitutes: Vec::new(),
+            class: class.class.id,
+            substitutes,
             fuel_per_task: args.fuel.saturating_mul(GIGAFUEL),
             memory_mib: args.memory,
             output_bytes: args.output_bytes,
@@ -56,7 +66,7 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     let dir = args.client.jobs_dir.join(format!("{stem}-{}", hex::encode(tag)));
     let bar = terminal.spinner("job");
     bar.say("submitting");
-    let (custodian, id) = renter.submit(&request, &dir).await?;
+    let (custodian, id) = renter.submit_as(&request, &dir, args.sealed).await?;
     terminal.note(format!("job {id}\nkept in {}", dir.display()));
     let until = if args.wait { Until::Fetched } else { Until::HandedOver };
     let say = |progress: &JobProgress| {
@@ -160,15 +170,29 @@ fn warn_if_too_low(price: Grains, providers: &[ProviderView], replicas: u8, term
     }
 }
 
-/// A tenth above the dearest of the open asks; refused where there are too few.
-fn going_rate(providers: &[ProviderView], replicas: u8) -> Outcome<Grains> {
+/// Refuses a job that wants more operators than offer work.
+fn operators_suffice(providers: &[ProviderView], replicas: u8) -> Outcome<()> {
     let open = providers.iter().filter(|p| p.open);
-    let operators: std::collections::BTreeSet<_> = open.clone().map(|p| p.operator).collect();
+    let operators: std::collections::BTreeSet<_> = open.map(|p| p.operator).collect();
     if operators.len() < usize::from(replicas) {
         return Err(Failure::new(Code::JobFailed, "nobody would run this job")
             .why(format!("it wants {replicas} providers of different operators, and {} offer work", operators.len()))
             .next("lower --replicas, or look at `assay chain providers`"));
     }
-    let dearest = open.map(|p| p.price_per_gigafuel).max().unwrap_or_default();
-    Ok(dearest.saturating_add(dearest / 10).max(1))
+    Ok(())
+}
+
+/// The limit at which the job's worst case does not exceed the budget.
+fn within_budget(args: &SubmitArgs, price: Grains, tasks: usize) -> Outcome<Grains> {
+    let Some(text) = &args.budget else { return Ok(price) };
+    let budget = parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--budget cannot be read").because(&e))?;
+    let runs = u128::try_from(tasks).unwrap_or(u128::MAX).saturating_mul(u128::from(args.replicas)).max(1);
+    // Escrow is rounded up a run; so is what is subtracted here.
+    let a_run = budget / runs;
+    let limit = a_run.checked_div(u128::from(args.fuel.max(1))).unwrap_or(0);
+    if limit == 0 {
+        return Err(Failure::new(Code::BadInput, "the budget does not cover the job at any price")
+            .next("raise --budget, or lower --fuel"));
+    }
+    Ok(price.min(limit))
 }
