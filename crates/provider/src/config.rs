@@ -6,10 +6,10 @@ use alloy_primitives::Address;
 use assay_types::{GIGAFUEL, Grains, format_krt, parse_krt};
 use serde::{Deserialize, Serialize};
 
-use crate::misbehaviour::Misbehaviour;
+use crate::{cost::Pricing, misbehaviour::Misbehaviour};
 
 /// Settings of a provider. Amounts are KRT as text, `"1.5"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
     /// Where blobs, journal and keys are kept.
@@ -36,9 +36,12 @@ pub struct ProviderConfig {
     /// MiB of memory promised to guests together.
     #[serde(default = "defaults::memory_mib")]
     pub memory_mib: u32,
-    /// Price of a gigafuel.
-    #[serde(with = "krt")]
+    /// Least price of a gigafuel; zero where `pricing` makes it.
+    #[serde(default, with = "krt")]
     pub price_per_gigafuel: Grains,
+    /// Makes the ask from what a gigafuel costs here, and keeps it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pricing: Option<Pricing>,
     /// Class it sells in: a leaf of the network's region tree, by number.
     #[serde(default = "defaults::class")]
     pub class: u32,
@@ -148,6 +151,7 @@ impl ProviderConfig {
             quota_mib: defaults::quota_mib(),
             memory_mib: defaults::memory_mib(),
             price_per_gigafuel,
+            pricing: None,
             class: defaults::class(),
             capacity_gigafuel: None,
             max_lots: defaults::max_lots(),
@@ -172,7 +176,11 @@ impl ProviderConfig {
             ("cores", "must be at least 1", self.cores >= 1),
             ("quota_mib", "must be at least 16", self.quota_mib >= 16),
             ("memory_mib", "must be at least 1", self.memory_mib >= 1),
-            ("price_per_gigafuel", "must be above zero", self.price_per_gigafuel > 0),
+            (
+                "price_per_gigafuel",
+                "must be above zero, or left out where there is a [pricing] table",
+                (self.price_per_gigafuel > 0) != self.pricing.is_some(),
+            ),
             ("max_lots", "must be at least 1", self.max_lots >= 1),
             ("max_fuel_per_task", "must be above zero", self.max_fuel_per_task > 0),
             ("rpc", "must begin with http:// or https://", self.rpc.starts_with("http")),
@@ -180,7 +188,7 @@ impl ProviderConfig {
         ];
         match checks.into_iter().find(|(_, _, good)| !good) {
             Some((field, problem, _)) => Err(ConfigError::Value { field, problem }),
-            None => Ok(()),
+            None => self.pricing.as_ref().map_or(Ok(()), Pricing::validate),
         }
     }
 }
@@ -208,6 +216,23 @@ mod tests {
         assert!(matches!(with("cors = 3"), Err(ConfigError::Malformed(_))));
         assert!(matches!(with("cores = 0"), Err(ConfigError::Value { field: "cores", .. })));
         assert!(matches!(with("rpc = \"node\""), Err(ConfigError::Value { field: "rpc", .. })));
+        let pricing = "[pricing]\nenergy = { file = { path = \"kwh\" } }\npower = { model = { idle-watts = 20.0, watts-a-core = 9.0 } }\n\
+            gigafuel_per_s = 1.0\nhardware_cost = 900.0\nlifetime_hours = 30000.0\nutilisation = 0.5\n\
+            margin_percent = 20.0\nkrt_per_unit = 10.0\n";
+        assert!(matches!(with(pricing), Err(ConfigError::Value { field: "price_per_gigafuel", .. })), "not both");
+        let alone = |table: &str| ProviderConfig::from_toml(&format!("data_dir = \"p\"\ncollateral = \"100\"\n{table}"));
+        let read = alone(pricing).expect("reads");
+        let written = toml::to_string(&read).expect("writes");
+        assert_eq!(ProviderConfig::from_toml(&written).expect("reads its own"), read);
+        assert!(matches!(alone(""), Err(ConfigError::Value { field: "price_per_gigafuel", .. })), "not neither");
+        let bad = |from: &str, to: &str| match alone(&pricing.replace(from, to)) {
+            Err(ConfigError::Value { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(bad("utilisation = 0.5", "utilisation = 1.5"), "pricing.utilisation");
+        assert_eq!(bad("krt_per_unit = 10.0", "krt_per_unit = 0.0"), "pricing.krt_per_unit");
+        assert_eq!(bad("{ file = { path = \"kwh\" } }", "{ url = { url = \"gopher://x\" } }"), "pricing.energy");
+        assert!(matches!(alone(&format!("{pricing}watts = 3\n")), Err(ConfigError::Malformed(_))));
         let cheat = with("misbehaviour = { lie-about-tasks = { every = 2, seed = 1 } }").expect("reads");
         assert_eq!(cheat.misbehaviour, Some(Misbehaviour::LieAboutTasks { every: 2, seed: 1 }));
     }

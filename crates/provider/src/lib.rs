@@ -17,6 +17,7 @@
 
 pub mod adjudicator;
 pub mod config;
+pub mod cost;
 pub mod drive;
 pub mod engine;
 pub mod journal;
@@ -27,6 +28,7 @@ pub mod register;
 
 pub use adjudicator::{AdjudicatorConfig, RunningAdjudicator};
 pub use config::{ConfigError, ProviderConfig};
+pub use cost::{Power, PriceSource, Pricing, PricingError, Reckoning};
 pub use drive::{Agent, AgentError, AgentParts, AgentStatus};
 pub use engine::{Execute, Task, TaskResult};
 pub use journal::{Journal, JournalError};

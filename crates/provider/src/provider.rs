@@ -21,10 +21,12 @@ use assay_store::{
     BlobNode, BlobStore, Blobs, NodeConfig, SealingKeypair, StoreConfig, StoreError,
     transfer::{ExpectedBlobs, NodeError},
 };
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::{
     config::{ConfigError, ProviderConfig},
+    cost::{Pricing, PricingError},
     drive::{Agent, AgentError, AgentParts, AgentStatus},
     engine::Execute,
     journal::{Journal, JournalError},
@@ -64,6 +66,9 @@ pub enum ProviderError {
     /// The chain failed.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// Its ask could not be made.
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
     /// It could not register.
     #[error(transparent)]
     Register(#[from] RegisterError),
@@ -80,8 +85,9 @@ pub struct RunningProvider {
     agent: Arc<Agent>,
     node: BlobNode,
     sender: TxSender,
-    registration: Registration,
+    registration: Arc<Mutex<Registration>>,
     task: JoinHandle<Result<(), AgentError>>,
+    follower: Option<JoinHandle<()>>,
 }
 
 /// Starts a provider: opens its data directory, serves blobs, registers, works.
@@ -101,6 +107,10 @@ pub async fn start(
 
     let chain_id = chain.status().await?.chain_id;
     let sealing = SealingKeypair::from_secret(machine.sealing_key);
+    let price_per_gigafuel = match &config.pricing {
+        Some(pricing) => pricing.now(config.cores).await?.ask,
+        None => config.price_per_gigafuel,
+    };
     let registration = Registration {
         operator: config.operator.unwrap_or(wallet.address()),
         sealing_key: B256::from(sealing.public()),
@@ -108,7 +118,7 @@ pub async fn start(
         runtime_id: engine.runtime_id(),
         class: config.class,
         capacity: config.capacity(),
-        price_per_gigafuel: config.price_per_gigafuel,
+        price_per_gigafuel,
         max_lots: config.max_lots,
         max_fuel_per_task: config.max_fuel_per_task,
         max_memory_mib: config.memory_mib,
@@ -134,7 +144,37 @@ pub async fn start(
         let agent = agent.clone();
         async move { agent.run().await }
     });
-    Ok(RunningProvider { agent, node, sender, registration, task })
+    let registration = Arc::new(Mutex::new(registration));
+    let follower = config.pricing.map(|pricing| {
+        tokio::spawn(follow(pricing, config.cores, sender.clone(), registration.clone()))
+    });
+    Ok(RunningProvider { agent, node, sender, registration, task, follower })
+}
+
+/// Keeps the ask on chain at what a gigafuel costs here. Where that cannot be told the last ask stands.
+async fn follow(pricing: Pricing, cores: usize, sender: TxSender, registration: Arc<Mutex<Registration>>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(pricing.refresh_s)).await;
+        let wanted = match pricing.now(cores).await {
+            Ok(reckoning) => reckoning.ask,
+            Err(error) => {
+                tracing::warn!(%error, "the last ask stands");
+                continue;
+            }
+        };
+        let current = registration.lock().clone();
+        if !pricing.is_worth_sending(current.price_per_gigafuel, wanted) {
+            continue;
+        }
+        let changed = Registration { price_per_gigafuel: wanted, ..current };
+        match register::update(&sender, &changed).await {
+            Ok(_) => {
+                tracing::info!(grains = wanted, "asks a new price");
+                registration.lock().price_per_gigafuel = wanted;
+            }
+            Err(error) => tracing::warn!(%error, "the last ask stands"),
+        }
+    }
 }
 
 impl RunningProvider {
@@ -160,7 +200,8 @@ impl RunningProvider {
 
     /// Takes no new work, finishes what it started, gives the rest back, and ends.
     pub async fn drain(self) -> Result<(), ProviderError> {
-        let closed = Registration { open: false, ..self.registration.clone() };
+        self.stop_following();
+        let closed = Registration { open: false, ..self.registration.lock().clone() };
         register::update(&self.sender, &closed).await.map_err(|error: TxError| RegisterError::Tx(error))?;
         self.agent.drain();
         self.finish().await
@@ -172,7 +213,14 @@ impl RunningProvider {
         self.finish().await
     }
 
+    fn stop_following(&self) {
+        if let Some(follower) = &self.follower {
+            follower.abort();
+        }
+    }
+
     async fn finish(self) -> Result<(), ProviderError> {
+        self.stop_following();
         let ended = self.task.await;
         self.node.shutdown().await;
         ended.map_err(ProviderError::Died)??;

@@ -26,15 +26,10 @@ use crate::{
     terminal::{Progress, Terminal},
 };
 
-/// The provider that lies under `--cheat`, by index.
-const LIAR: usize = 2;
-/// It lies about every so many tasks of a whole chain: each of some fifteen lots holds a lie.
+/// The provider that lies under `--cheat`, by index: the cheapest, which the auction fills first.
+const LIAR: usize = 0;
+/// It lies about every so many tasks, the first included.
 const LIES_EVERY: u32 = 7;
-/// And of a small one, which has few lots: it must be drawn for one with a lie, or there is nothing to show.
-/// Nine lots hold one then, and one of three providers misses them all once in twenty thousand runs.
-const LIES_EVERY_OF_FEW: u32 = 2;
-/// Slices from which a chain is not small.
-const MANY_SLICES: usize = 40;
 /// What each provider has in progress: four lots of the surface, so that no two of them suffice and all
 /// three take part at one price.
 const CAPACITY_GIGAFUEL: u64 = 400;
@@ -52,8 +47,7 @@ pub(crate) async fn run(args: QuickstartArgs, terminal: &Terminal) -> Outcome<()
     }
     let started = Instant::now();
     let spinner = terminal.spinner("network");
-    let every = if quotes.tasks().len() < MANY_SLICES { LIES_EVERY_OF_FEW } else { LIES_EVERY };
-    let liar = args.cheat.then_some((LIAR, Misbehaviour::LieAboutTasks { every, seed: 1 }));
+    let liar = args.cheat.then_some((LIAR, Misbehaviour::LieAboutTasks { every: LIES_EVERY, seed: 1 }));
     let options = Options { liar, capacity_gigafuel: Some(CAPACITY_GIGAFUEL), ..Options::default() };
     let network = Network::start(&args.dir, options, |text| spinner.say(text)).await?;
     drop(spinner);
