@@ -43,7 +43,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     if area.width < MIN_COLUMNS || area.height < MIN_ROWS {
         return too_small(frame, area);
     }
-    let wide = area.width >= 160;
+    let wide = area.width >= 190;
     let tall = area.height >= 36;
     let [top, classes, rest, bar] = Layout::vertical([
         Constraint::Length(2),
@@ -54,11 +54,13 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     .areas(area);
     header::draw(model, frame, top);
     classes::draw(model, frame, classes);
-    let [left, right] = Layout::horizontal([
-        Constraint::Length(if wide { 56 } else { area.width.saturating_mul(9) / 20 }),
-        Constraint::Min(0),
-    ])
-    .areas(rest);
+    // The lists need 34 columns each, so that no figure is cut.
+    let book = match area.width {
+        0..115 => area.width.saturating_mul(9) / 20,
+        115..190 => area.width.saturating_mul(2) / 5,
+        _ => 56,
+    };
+    let [left, right] = Layout::horizontal([Constraint::Length(book), Constraint::Min(0)]).areas(rest);
     book::draw(model, frame, left);
     let [chart, below] = Layout::vertical([Constraint::Percentage(50), Constraint::Min(0)]).areas(right);
     prices::draw(model, frame, chart);
@@ -68,7 +70,9 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         lists::jobs(model, frame, two);
         lists::providers(model, frame, three);
     } else if tall {
-        let [one, two] = Layout::horizontal([Constraint::Ratio(1, 2); 2]).areas(below);
+        let halves = [Constraint::Ratio(1, 2); 2];
+        let beside = below.width >= 68;
+        let [one, two] = if beside { Layout::horizontal(halves) } else { Layout::vertical(halves) }.areas(below);
         lists::clearings(model, frame, one);
         lists::jobs(model, frame, two);
     } else if model.focus == Panel::Clearings {

@@ -67,6 +67,15 @@ fn every_size_and_focus_is_drawn_within_the_screen() {
             let text = at(&model, (columns, rows));
             assert_eq!(text.lines().count(), usize::from(rows));
             assert!(text.contains("book of cpu") && text.contains("0.00125"), "{columns}x{rows}\n{text}");
+            assert!(text.contains(" 0.00122875 ") && text.contains("   3500 "), "{columns}x{rows}\n{text}");
+            // A figure that is cut would be a wrong figure.
+            if text.contains("clearings ") {
+                let latest = text.lines().find(|line| line.contains(" 12,344 ")).expect("the latest clearing");
+                assert!(latest.contains(" 0.00126625     2.25"), "{columns}x{rows}\n{text}");
+            }
+            if text.contains("providers ·") {
+                assert!(text.contains("12%     1"), "{columns}x{rows}\n{text}");
+            }
             model.press(Key::Next);
         }
     }
@@ -146,7 +155,9 @@ fn names_with_escapes_or_wide_characters_do_not_break_the_frame() {
     for size in SIZES {
         for _ in names {
             let text = at(&model, size);
-            let bad = |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{202e}').contains(&c);
+            let bad = |c: char| {
+                (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+            };
             assert!(!text.contains(bad), "{text:?}");
             // Borders are where they are without such names.
             let plain = at(&busy(), size);

@@ -12,12 +12,12 @@ use assay_types::{
 };
 
 /// When all this is.
-pub const NOW_MS: u64 = 1_800_000_000_000;
+pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 /// A price of a gigafuel.
 const REFERENCE: Grains = 1_250_000_000_000_000;
 
 /// A deterministic number below `below`.
-pub fn noise(seed: u64, below: u64) -> u64 {
+pub(crate) fn noise(seed: u64, below: u64) -> u64 {
     let mut x = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678;
     x ^= x >> 29;
     x = x.wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ pub fn noise(seed: u64, below: u64) -> u64 {
 }
 
 /// A node at a height.
-pub fn status(height: u64) -> NodeStatus {
+pub(crate) fn status(height: u64) -> NodeStatus {
     NodeStatus {
         chain_id: 77_170,
         genesis_hash: B256::repeat_byte(7),
@@ -42,7 +42,7 @@ pub fn status(height: u64) -> NodeStatus {
 }
 
 /// A class with a market.
-pub fn class(id: u32, name: &str, reference: Grains) -> ClassView {
+pub(crate) fn class(id: u32, name: &str, reference: Grains) -> ClassView {
     ClassView {
         class: Class { id, name: name.to_owned(), ..Class::any_cpu(reference) },
         leaf: true,
@@ -81,7 +81,7 @@ fn epoch(number: u64, price: Grains, volume: u64) -> EpochView {
 }
 
 /// A book with levels on both sides, some outside the band, and epochs of which one is without a trade.
-pub fn market(class: u32, reference: Grains) -> Market {
+pub(crate) fn market(class: u32, reference: Grains) -> Market {
     let level = |n: u64, price| LevelView { price, quantity: 1_000 * (1 + noise(n, 90)), orders: 1 + (n % 4) as u32 };
     let step = reference / 100;
     let recent = |n: u64| ClearedView {
@@ -110,7 +110,7 @@ pub fn market(class: u32, reference: Grains) -> Market {
 }
 
 /// A provider with a price.
-pub fn provider(n: u8) -> ProviderView {
+pub(crate) fn provider(n: u8) -> ProviderView {
     ProviderView {
         account: Address::repeat_byte(n),
         operator: Address::repeat_byte(n / 2),
@@ -163,7 +163,7 @@ fn job(n: u8) -> JobSummary {
 }
 
 /// A market in which much happens.
-pub fn rich(height: u64) -> Snapshot {
+pub(crate) fn rich(height: u64) -> Snapshot {
     let mut classes = vec![
         class(1, "cpu", REFERENCE),
         class(2, "cpu-v4-eu-west", REFERENCE * 2),
@@ -191,7 +191,7 @@ pub fn rich(height: u64) -> Snapshot {
 }
 
 /// A network with one class and nothing in it.
-pub fn bare(height: u64) -> Snapshot {
+pub(crate) fn bare(height: u64) -> Snapshot {
     let mut view = class(1, "cpu", REFERENCE);
     (view.last, view.last_height, view.capacity, view.busy, view.bids, view.asks) = (None, None, 0, 0, 0, 0);
     view.epoch = EpochView { index: REFERENCE, ..EpochView::default() };
@@ -209,7 +209,7 @@ pub fn bare(height: u64) -> Snapshot {
 }
 
 /// A model that has seen snapshots.
-pub fn model(snapshots: impl IntoIterator<Item = Snapshot>) -> Model {
+pub(crate) fn model(snapshots: impl IntoIterator<Item = Snapshot>) -> Model {
     let mut model = Model::new("http://127.0.0.1:8545");
     for snapshot in snapshots {
         model.apply(Update::Fresh(Box::new(snapshot)), NOW_MS);

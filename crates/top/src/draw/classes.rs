@@ -35,7 +35,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         let why = if model.snapshot.is_some() { "this network trades no classes" } else { "not read yet" };
         return empty(frame, inner, why);
     };
-    let wide = area.width >= 120;
+    // All columns and the gaps between them.
+    let wide = area.width >= 180;
     let usage = if wide { 24 } else { 12 };
     let name = if wide { 30 } else { 15 };
     let mut heads = vec![
