@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Any, AnyConnection, AnyPool, Row as _, Transaction, any::AnyPoolOptions};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row as _, Transaction, any::AnyPoolOptions};
 
 use crate::error::{Doing as _, IndexError};
 
@@ -48,6 +48,13 @@ impl Index {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
         let (kind, address) = parse(url)?;
+        // Once without the pool, which would try again where that cannot help and hide why.
+        let opened = async {
+            let mut connection = AnyConnection::connect(&address).await?;
+            prepare(kind, &mut connection).await?;
+            connection.close().await
+        };
+        opened.await.map_err(|source| IndexError::Open { url: without_password(url), source })?;
         let options = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)

@@ -111,7 +111,7 @@ impl Index {
             let to = from.saturating_add(range).saturating_sub(1).min(wanted);
             let blocks = match fetch(node, from, to).await {
                 Ok(blocks) => blocks,
-                Err(IndexError::Node(error)) if from < to && !error.is_transient() => {
+                Err(IndexError::Node(error @ NodeError::Refused { .. })) if from < to => {
                     range = to.saturating_sub(from).div_ceil(2).max(1);
                     tracing::debug!(%error, range, "the node gave no answer for a range: asking for less");
                     continue;

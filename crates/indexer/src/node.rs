@@ -206,7 +206,12 @@ impl Node {
             }
             let answers = self.http.batch_request::<Option<Header>>(batch).await;
             let before = headers.len();
-            for answer in answers.map_err(|error| self.failed(METHOD, error))? {
+            let answers = answers.map_err(|error| match error {
+                // A batch that is refused as a whole is answered by one error, not by a list.
+                RpcError::ParseError(error) => refused(METHOD, 0, &error.to_string()),
+                other => self.failed(METHOD, other),
+            });
+            for answer in answers? {
                 headers.push(answer.map_err(|error| refused(METHOD, error.code(), error.message()))?);
             }
             let (given, wanted) = (headers.len().saturating_sub(before), last.saturating_sub(next).saturating_add(1));
