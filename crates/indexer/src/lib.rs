@@ -32,6 +32,7 @@ mod follow;
 mod node;
 mod read;
 mod rest;
+mod rpc;
 mod store;
 pub mod view;
 
@@ -41,3 +42,4 @@ pub use follow::{Progress, Until};
 pub use node::{Node, NodeError};
 pub use read::{Cursor, CursorError, Order, Range};
 pub use rest::{MAX_PAGE, PAGE, openapi, router, serve};
+pub use rpc::methods;

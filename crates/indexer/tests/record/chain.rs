@@ -97,10 +97,10 @@ fn events(height: u64) -> (Vec<Log>, Vec<Log>) {
         sender: account(1),
         sealedKey: Bytes::from(vec![1; 40]),
     }));
-    if height % 3 == 0 {
+    if height.is_multiple_of(3) {
         let (id, owner) = (height / 3, account(height % 2));
         let side = u8::try_from(height % 2).expect("a bit");
-        let expires = if height % 2 == 0 { u64::MAX } else { height + 50 };
+        let expires = if height.is_multiple_of(2) { u64::MAX } else { height + 50 };
         of_tx.push(market(&IMarket::OrderPlaced {
             id,
             owner,
@@ -114,14 +114,14 @@ fn events(height: u64) -> (Vec<Log>, Vec<Log>) {
         }));
         of_tx.push(jobs(&IJobs::JobSubmitted { job: job_id(height), renter: owner, tasks: 4, lots: 2, escrow: 900 }));
     }
-    if height % 6 == 0 {
+    if height.is_multiple_of(6) {
         let id = height / 3;
         of_tx.push(market(&IMarket::OrderAmended { id, price: price + 1, quantity: 4_000, expires: height + 90 }));
         of_tx.push(jobs(&IJobs::JobAmended { job: job_id(height), maxPricePerGigafuel: 7, escrow: 1_200 }));
     }
-    if height % 2 == 0 {
-        let class = 1 + u32::from(height % 4 == 0);
-        let window = if height % 8 == 0 { 3 } else { 0 };
+    if height.is_multiple_of(2) {
+        let class = 1 + u32::from(height.is_multiple_of(4));
+        let window = if height.is_multiple_of(8) { 3 } else { 0 };
         let (low, high) = (price - 1, price + 1);
         end.push(market(&IMarket::Cleared { class, window, price, volume: height * 100, low, high }));
     }
@@ -135,11 +135,11 @@ fn events(height: u64) -> (Vec<Log>, Vec<Log>) {
         end.push(jobs(&IJobs::JobClosed { job, outcome: 1, cause: 0, paid: 601, refunded: 299 }));
     }
     // An order of a provider, which was never placed.
-    if height % 7 == 0 {
+    if height.is_multiple_of(7) {
         end.push(market(&IMarket::OrderFilled { id: 1 << 40, price, quantity: 1, left: 0 }));
         end.push(market(&IMarket::OrderClosed { id: 1 << 40, reason: 1, refunded: 0 }));
     }
-    if height % EPOCH == 0 {
+    if height.is_multiple_of(EPOCH) {
         for class in [1, 2] {
             end.push(market(&epoch(class, height / EPOCH, price)));
         }
@@ -160,6 +160,6 @@ pub(crate) fn epoch(class: u32, epoch: u64, price: u128) -> IMarket::EpochClosed
         turnover: price * 123,
         utilisationBps: 7_512,
         index: price + 1,
-        printed: epoch % 2 == 0,
+        printed: epoch.is_multiple_of(2),
     }
 }

@@ -6,7 +6,7 @@
 use std::{
     os::unix::fs::{MetadataExt as _, chown},
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     sync::OnceLock,
     time::{Duration, Instant},
 };
@@ -26,8 +26,8 @@ rm -rf "$DIR"
 
 struct Server {
     directory: PathBuf,
-    /// Closed by the end of the process.
-    _input: ChildStdin,
+    /// Its input is closed by the end of this process.
+    _shell: Child,
 }
 
 /// Where the server's socket is; starts it at the first call.
@@ -71,7 +71,6 @@ fn start() -> Server {
     command.args(["-c", SCRIPT]).env("BIN", &bin).env("DIR", &directory).current_dir(&directory);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut child = child.expect("a shell starts");
-    let input = child.stdin.take().expect("it has an input");
     let began = Instant::now();
     while !directory.join("data/postmaster.pid").exists() || !ready(&bin, &directory) {
         let log = || std::fs::read_to_string(directory.join("log")).unwrap_or_default();
@@ -80,7 +79,7 @@ fn start() -> Server {
         assert!(began.elapsed() < Duration::from_secs(60), "PostgreSQL does not answer:\n{}", log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    Server { directory, _input: input }
+    Server { directory, _shell: child }
 }
 
 fn ready(bin: &Path, directory: &Path) -> bool {

@@ -2,8 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use assay_indexer::{Index, Until, openapi};
+use assay_indexer::{Index, Until, methods, openapi};
 use assay_types::abi::{IJobs, IMarket};
+use jsonrpsee::{
+    core::{client::ClientT, params::ArrayParams},
+    http_client::HttpClientBuilder,
+    rpc_params,
+    server::Server,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -24,6 +30,7 @@ crate::on_both!(
     what_is_not_there_and_what_cannot_be_done_is_said_in_json,
     a_broken_database_is_said_without_its_details,
     an_empty_record_answers,
+    json_rpc_answers_what_rest_does,
 );
 
 async fn filled(database: &Database, length: u64) -> (TestNode, Index, Http) {
@@ -323,6 +330,43 @@ async fn an_empty_record_answers(database: Database) {
     assert_eq!((&status["chain_id"], &status["time"]), (&"4242".into(), &1_700_000_001.into()));
     assert_eq!((&status["height"], &status["node_height"], &status["lag"]), (&3.into(), &4.into(), &1.into()));
     assert_eq!(status["hash"], chain::chain(node.held().genesis, 3)[3].hash.to_string());
+}
+
+async fn json_rpc_answers_what_rest_does(database: Database) {
+    let (_node, index, http) = filled(&database, 60).await;
+    let server = Server::builder().build("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", server.local_addr().expect("an address"));
+    let _running = server.start(methods(index).expect("no name twice"));
+    let client = HttpClientBuilder::default().build(url).expect("an address");
+    let ask = async |method: &str, params| client.request::<Value, ArrayParams>(method, params).await;
+    let part = json!({"from": 2, "to": 9, "limit": 3});
+    for (method, params, path) in [
+        ("assay_priceStatus", rpc_params![], "/v1/status"),
+        ("assay_priceClasses", rpc_params![], "/v1/classes"),
+        ("assay_priceEpochs", rpc_params![1], "/v1/classes/1/epochs"),
+        ("assay_priceEpochs", rpc_params![1, &part], "/v1/classes/1/epochs?from=2&to=9&limit=3"),
+        ("assay_priceClearings", rpc_params![2, json!({"window": 3})], "/v1/classes/2/clearings?window=3"),
+        (
+            "assay_priceClearings",
+            rpc_params![1, json!({"order": "oldest", "cursor": "10.1"})],
+            "/v1/classes/1/clearings?order=oldest&cursor=10.1",
+        ),
+    ] {
+        assert_eq!(ask(method, params).await.expect(path), http.good(path).await, "{method} and {path}");
+    }
+    for (part, words) in [
+        (json!({"limit": 1001}), "limit"),
+        (json!({"from": 2, "to": 1}), "from"),
+        (json!({"cursor": "x"}), "cursor"),
+        (json!({"order": "up"}), "`newest` or `oldest`"),
+        (json!({"window": 0}), "window"),
+        (json!({"page": 1}), "unknown field `page`"),
+    ] {
+        let error = ask("assay_priceEpochs", rpc_params![1, &part]).await.expect_err("it is bad");
+        let jsonrpsee::core::client::Error::Call(object) = error else { panic!("{error}") };
+        assert_eq!(object.code(), -32_602, "{part}");
+        assert!(format!("{object:?}").contains(words), "{part}: {object:?}");
+    }
 }
 
 #[tokio::test]
