@@ -268,10 +268,13 @@ impl<'a> Waiting<'a> {
         /// A block that came while nobody listened, or a connection that died silently, is found by then.
         const SILENCE: Duration = Duration::from_secs(5);
         const SKIPPED: u32 = 60;
+        /// After a connection that broke, so that one that breaks at once is not tried without pause.
+        const SKIPPED_BROKEN: u32 = 4;
         match &mut self.word {
             Some(word) => {
                 if let Ok(None | Some(Err(_))) = tokio::time::timeout(SILENCE, word.heads.next()).await {
                     self.word = None;
+                    self.skip = SKIPPED_BROKEN;
                 }
             }
             None if self.skip > 0 => {

@@ -18,6 +18,7 @@ crate::on_both!(
     a_rebuild_goes_over_to_another_network,
     two_indexers_of_one_database_share_the_work,
     a_rebuild_beside_a_follower_ends_with_the_same_rows,
+    new_blocks_are_asked_for_where_there_is_no_websocket,
     new_blocks_are_followed_and_a_node_that_is_away_is_waited_for,
 );
 
@@ -184,6 +185,24 @@ async fn reaches(index: &Index, height: u64) {
     panic!("block {height} is not reached: {:?}", index.status().await);
 }
 
+async fn new_blocks_are_asked_for_where_there_is_no_websocket(database: Database) {
+    let node = TestNode::without_websocket(10).await;
+    let index = database.open().await;
+    let client = node.client().polled(Duration::from_millis(20));
+    let following = tokio::spawn({
+        let index = index.clone();
+        async move { index.follow(&client, Until::Height(40)).await }
+    });
+    for height in [10, 11, 30] {
+        node.grow(height);
+        reaches(&index, height).await;
+    }
+    assert!(!following.is_finished());
+    node.grow(45);
+    let at = following.await.expect("it ends").expect("it follows");
+    assert_eq!((at.height, index.status().await.expect("it has one").height), (40, 40));
+}
+
 async fn new_blocks_are_followed_and_a_node_that_is_away_is_waited_for(database: Database) {
     let node = TestNode::start(10).await;
     let index = database.open().await;
@@ -206,6 +225,36 @@ async fn new_blocks_are_followed_and_a_node_that_is_away_is_waited_for(database:
     assert!(!following.is_finished(), "it gave up");
     let node = TestNode::at(url.trim_start_matches("http://"), genesis, crate::chain::chain(genesis, 60)).await;
     reaches(&index, 60).await;
+    following.abort();
+    assert_eq!(database.dump().await, expected(&node).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_postgresql_ends_are_made_anew() {
+    let database = Database::postgres().await;
+    let node = TestNode::start(10).await;
+    let index = database.open().await;
+    let following = tokio::spawn({
+        let (index, client) = (index.clone(), node.client());
+        async move { index.follow(&client, Until::Forever).await }
+    });
+    reaches(&index, 10).await;
+    for height in [20, 30, LENGTH] {
+        let others = "datname = current_database() AND pid <> pg_backend_pid()";
+        database.run(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")).await;
+        node.grow(height);
+        // Asked through a connection of the case's own: those of the index may be broken.
+        let mut rows = 0;
+        for _ in 0..1_000 {
+            rows = database.dump().await.iter().filter(|row| row.starts_with("blocks ")).count();
+            if rows as u64 == height {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(rows as u64, height, "it does not go on");
+        assert!(!following.is_finished(), "it gave up");
+    }
     following.abort();
     assert_eq!(database.dump().await, expected(&node).await);
 }

@@ -12,7 +12,7 @@ use assay_indexer::Node;
 use assay_types::{FinalizedBlock, node::NodeStatus};
 use jsonrpsee::{
     RpcModule, SubscriptionMessage,
-    server::{Server, ServerHandle},
+    server::{Server, ServerConfig, ServerHandle},
     types::ErrorObjectOwned,
 };
 use tokio::sync::broadcast;
@@ -65,11 +65,23 @@ impl TestNode {
         Self::at("127.0.0.1:0", genesis, blocks).await
     }
 
+    /// A node behind something that lets no WebSocket through.
+    pub(crate) async fn without_websocket(length: u64) -> Self {
+        let genesis = B256::repeat_byte(7);
+        let config = ServerConfig::builder().http_only().build();
+        Self::with(config, "127.0.0.1:0", genesis, chain::chain(genesis, length)).await
+    }
+
+    /// A node at an address.
     pub(crate) async fn at(address: &str, genesis: B256, blocks: Vec<FinalizedBlock>) -> Self {
+        Self::with(ServerConfig::default(), address, genesis, blocks).await
+    }
+
+    async fn with(config: ServerConfig, address: &str, genesis: B256, blocks: Vec<FinalizedBlock>) -> Self {
         let held = Held { genesis, blocks, most: (100_000, 10_000), pruned: 0, tamper: |_| (), asked: (0, 0) };
         let held = Arc::new(Mutex::new(held));
         let heads = broadcast::channel(64).0;
-        let server = Server::builder().build(address).await.expect("a free port");
+        let server = Server::builder().set_config(config).build(address).await.expect("a free port");
         let address = server.local_addr().expect("an address");
         let handle = server.start(methods(Context { held: held.clone(), heads: heads.clone() }));
         Self { held, heads, address, handle }
