@@ -13,7 +13,9 @@ pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OrderCommand, PlaceArgs, SideArg, SimCommand, WhichClass,
     WhichOrder,
 };
-pub(crate) use node::{BenchArgs, BenchOne, InitArgs, NodeArgs, ProviderArgs, UpArgs};
+pub(crate) use node::{
+    BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
+};
 
 use crate::failure::EXIT_CODES;
 
@@ -87,6 +89,10 @@ pub(crate) enum Command {
     /// Classes, books, prices, and the auction's rule for everybody to check.
     #[command(subcommand)]
     Market(MarketCommand),
+    /// Keep the price record: follow, serve, rebuild.
+    Index(IndexArgs),
+    /// A live view of the market: book, prices, jobs and blocks.
+    Top(TopArgs),
     /// Simulate agents against the market's rules.
     #[command(subcommand)]
     Sim(SimCommand),

@@ -62,6 +62,8 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
         Command::Up(args) => return commands::up::run(args, terminal).await,
         Command::Node(args) => return commands::roles::node(args, terminal).await,
         Command::Provider(args) => return commands::roles::provider(args, terminal).await,
+        Command::Index(args) => return commands::index::run(args, terminal).await,
+        Command::Top(args) => return commands::top::run(args, terminal).await,
         other => other,
     };
     let work = async {
@@ -75,7 +77,12 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
             Command::Sim(command) => commands::sim::run(&command, terminal),
             Command::Market(command) => commands::market::run(&command, terminal).await,
             Command::Bench(args) => commands::bench::run(args, terminal).await,
-            Command::Up(_) | Command::Node(_) | Command::Provider(_) | Command::Completions { .. } => Ok(()),
+            Command::Up(_)
+            | Command::Node(_)
+            | Command::Provider(_)
+            | Command::Index(_)
+            | Command::Top(_)
+            | Command::Completions { .. } => Ok(()),
         }
     };
     tokio::select! {

@@ -7,10 +7,12 @@
 
 mod edge;
 mod layout;
+mod record;
 mod roster;
 mod run;
 
 pub(crate) use edge::Edge;
 pub(crate) use layout::{StateDir, create_dir, read_genesis, write_file};
+pub(crate) use record::PriceRecord;
 pub(crate) use roster::{BANDWIDTH, COLLATERAL, Roster, ask};
 pub(crate) use run::{Network, Options, ended_by_itself, start_failure};

@@ -220,7 +220,8 @@ mod tests {
             gigafuel_per_s = 1.0\nhardware_cost = 900.0\nlifetime_hours = 30000.0\nutilisation = 0.5\n\
             margin_percent = 20.0\nkrt_per_unit = 10.0\n";
         assert!(matches!(with(pricing), Err(ConfigError::Value { field: "price_per_gigafuel", .. })), "not both");
-        let alone = |table: &str| ProviderConfig::from_toml(&format!("data_dir = \"p\"\ncollateral = \"100\"\n{table}"));
+        let alone =
+            |table: &str| ProviderConfig::from_toml(&format!("data_dir = \"p\"\ncollateral = \"100\"\n{table}"));
         let read = alone(pricing).expect("reads");
         let written = toml::to_string(&read).expect("writes");
         assert_eq!(ProviderConfig::from_toml(&written).expect("reads its own"), read);

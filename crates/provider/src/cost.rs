@@ -143,7 +143,11 @@ impl Pricing {
             ),
             ("pricing.refresh_s", "must be at least 1", self.refresh_s >= 1),
             ("pricing.power", "must be watts above zero", self.power.is_sensible()),
-            ("pricing.energy", "must name a price of zero or above, a file, an http:// URL or a command", self.energy.is_sensible()),
+            (
+                "pricing.energy",
+                "must name a price of zero or above, a file, an http:// URL or a command",
+                self.energy.is_sensible(),
+            ),
         ];
         match checks.into_iter().find(|(_, _, good)| !good) {
             Some((field, problem, _)) => Err(ConfigError::Value { field, problem }),
@@ -167,7 +171,12 @@ impl Pricing {
 
 /// Makes the ask: `(watts / throughput * price + hardware / (lifetime * utilisation) / throughput) * (1 +
 /// margin) * rate`, between the bounds, rounded up.
-pub fn reckon(pricing: &Pricing, energy_price_per_kwh: f64, watts: f64, cores: usize) -> Result<Reckoning, PricingError> {
+pub fn reckon(
+    pricing: &Pricing,
+    energy_price_per_kwh: f64,
+    watts: f64,
+    cores: usize,
+) -> Result<Reckoning, PricingError> {
     let gigafuel_per_s = pricing.gigafuel_per_s * cores as f64;
     let joules_per_gigafuel = watts / gigafuel_per_s;
     let energy = joules_per_gigafuel / JOULES_A_KWH * energy_price_per_kwh;

@@ -145,9 +145,8 @@ pub async fn start(
         async move { agent.run().await }
     });
     let registration = Arc::new(Mutex::new(registration));
-    let follower = config.pricing.map(|pricing| {
-        tokio::spawn(follow(pricing, config.cores, sender.clone(), registration.clone()))
-    });
+    let follower =
+        config.pricing.map(|pricing| tokio::spawn(follow(pricing, config.cores, sender.clone(), registration.clone())));
     Ok(RunningProvider { agent, node, sender, registration, task, follower })
 }
 

@@ -349,6 +349,10 @@ impl Params {
             ("max_order_lifetime", self.max_order_lifetime >= 1),
             ("seal_window", self.seal_window >= 2),
             ("seal_window_ms", self.seal_window_ms >= 10_000),
+            (
+                "seal_window",
+                u64::from(self.seal_window).saturating_mul(self.min_block_interval_ms) >= self.seal_window_ms,
+            ),
             ("allotment_window", self.allotment_window >= 1),
         ];
         check_classes(&self.classes).map_err(GenesisError::Param)?;

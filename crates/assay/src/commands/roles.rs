@@ -14,14 +14,14 @@ use assay_chain::{
 };
 use assay_client::{Keystore, RpcChain, RpcConfig, TokioHost, Wallet};
 use assay_exec::{Engine, EngineConfig};
-use assay_provider::{AdjudicatorConfig, ProviderConfig, adjudicator, provider};
+use assay_provider::{AdjudicatorConfig, PriceSource, ProviderConfig, adjudicator, provider};
 use assay_types::Address;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{init::KeyFile, up::interrupted};
 use crate::{
-    cli::{NodeArgs, ProviderArgs},
+    cli::{NodeArgs, ProviderArgs, ProviderCommand},
     failure::{Code, Failure, Outcome},
     network::{Edge, StateDir, ended_by_itself, read_genesis, start_failure},
     terminal::{Terminal, Tone},
@@ -142,19 +142,35 @@ fn engine(cache: &Path) -> Outcome<Arc<Engine>> {
     Ok(Arc::new(engine))
 }
 
-/// Runs one provider until Ctrl-C, then gives back what it has not begun.
-pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome<()> {
-    let mut table: toml::Table = text(&args.config)?.parse().map_err(|e: toml::de::Error| bad(&args.config, &e))?;
+/// A provider's configuration file: where its keys are, and its settings with paths made absolute to it.
+fn provider_file(path: &Path) -> Outcome<(ProviderKeys, ProviderConfig)> {
+    let mut table: toml::Table = text(path)?.parse().map_err(|e: toml::de::Error| bad(path, &e))?;
     let mut own = toml::Table::new();
     for field in ["keys", "password_file", "account"] {
         if let Some(value) = table.remove(field) {
             own.insert(field.to_owned(), value);
         }
     }
-    let keys: ProviderKeys = own.try_into().map_err(|e: toml::de::Error| bad(&args.config, &e))?;
-    let mut config = ProviderConfig::from_toml(&table.to_string()).map_err(|e| bad(&args.config, &e))?;
-    config.data_dir = beside(&args.config, &config.data_dir);
-    let keystore = Keystore::open(beside(&args.config, &keys.keys))?;
+    let keys: ProviderKeys = own.try_into().map_err(|e: toml::de::Error| bad(path, &e))?;
+    let mut config = ProviderConfig::from_toml(&table.to_string()).map_err(|e| bad(path, &e))?;
+    config.data_dir = beside(path, &config.data_dir);
+    if let Some(pricing) = &mut config.pricing
+        && let PriceSource::File { path: file, .. } = &mut pricing.energy
+    {
+        *file = beside(path, file);
+    }
+    Ok((keys, config))
+}
+
+/// Runs one provider until Ctrl-C, then gives back what it has not begun.
+pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome<()> {
+    if let Some(ProviderCommand::Price { config, explain, measure }) = args.command {
+        let (_, settings) = provider_file(&config)?;
+        return super::price::run(&settings, explain, measure, terminal).await;
+    }
+    let path = args.config.unwrap_or_default();
+    let (keys, config) = provider_file(&path)?;
+    let keystore = Keystore::open(beside(&path, &keys.keys))?;
     let account = match (keys.account, keystore.list()?.as_slice()) {
         (Some(account), _) => account,
         (None, [one]) => one.address,
@@ -163,8 +179,7 @@ pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome
                 .next("name the provider's with `account = \"0x…\"` in the file"));
         }
     };
-    let wallet =
-        keystore.unlock(account, text(&beside(&args.config, &keys.password_file))?.trim_end_matches(['\r', '\n']))?;
+    let wallet = keystore.unlock(account, text(&beside(&path, &keys.password_file))?.trim_end_matches(['\r', '\n']))?;
     let chain = Arc::new(RpcChain::new(RpcConfig::new(&config.rpc))?);
     let engine = engine(&config.data_dir.join("compiled"))?;
     let running = provider::start(config, chain, Arc::new(TokioHost), wallet, engine).await?;

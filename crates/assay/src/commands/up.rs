@@ -10,7 +10,7 @@ use super::connect;
 use crate::{
     cli::{ClientArgs, UpArgs},
     failure::Outcome,
-    network::{Network, Options, ended_by_itself},
+    network::{Network, Options, PriceRecord, ended_by_itself},
     terminal::{Terminal, Tone},
     words::thousands,
 };
@@ -37,9 +37,19 @@ pub(crate) async fn run(args: UpArgs, terminal: &Terminal) -> Outcome<()> {
             return Err(failure);
         }
     };
-    announce(terminal, &network, &ready, &args);
+    let database =
+        args.database.clone().unwrap_or_else(|| format!("sqlite:{}", args.dir.join("prices.sqlite").display()));
+    let record = match PriceRecord::start(&network.rpc_url(), &database, args.rest_port).await {
+        Ok(record) => record,
+        Err(failure) => {
+            network.stop().await;
+            return Err(failure);
+        }
+    };
+    announce(terminal, &network, &ready, &record, &args);
     let ended = until_stopped(&network).await;
     terminal.note("stopping");
+    record.stop().await;
     let nodes = network.nodes().to_vec();
     network.stop().await;
     let (height, root) = tip(&nodes);
@@ -75,9 +85,10 @@ fn tip(nodes: &[assay_chain::Node]) -> (u64, B256) {
     nodes.first().and_then(assay_chain::Node::tip).map_or((0, B256::ZERO), |tip| (tip.height, tip.state_root))
 }
 
-fn announce(terminal: &Terminal, network: &Network, ready: &Ready, args: &UpArgs) {
+fn announce(terminal: &Terminal, network: &Network, ready: &Ready, record: &PriceRecord, args: &UpArgs) {
     terminal.document(&json!({
         "rpc_url": network.rpc_url(),
+        "rest_url": record.url(),
         "chain_id": network.genesis().chain_id,
         "genesis_hash": network.genesis().hash(),
         "genesis": network.dir().join("genesis.json"),
@@ -97,6 +108,7 @@ fn announce(terminal: &Terminal, network: &Network, ready: &Ready, args: &UpArgs
     terminal.line(terminal.paint(Tone::Good, &format!("The network in {} is up and {how}.", args.dir.display())));
     let line = |name: &str, value: String| terminal.line(format!("  {name:<14} {value}"));
     line("RPC", network.rpc_url());
+    line("price record", format!("{}/v1/classes", record.url()));
     line("chain id", network.genesis().chain_id.to_string());
     line("genesis", network.dir().join("genesis.json").display().to_string());
     line("account", format!("{} (funded)", ready.account));

@@ -2,6 +2,7 @@
 //! what the user can do.
 
 use assay_client::{ChainError, CustodianError, JobError, ReceiptError, TxError, WalletError, job::FolderError};
+use assay_indexer::IndexError;
 use assay_provider::ProviderError;
 
 use super::{Code, Failure};
@@ -21,6 +22,17 @@ impl From<ChainError> for Failure {
                     .next("check that --rpc names a node of this version of assay")
             }
         }
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        let code = match &error {
+            IndexError::Url { .. } => Code::BadInput,
+            _ if error.is_transient() => Code::Unreachable,
+            _ => Code::Io,
+        };
+        Failure::new(code, "the price record cannot be kept").because(&error)
     }
 }
 

@@ -59,7 +59,7 @@ impl Place {
 
     /// Starts `assay up` on a free port and waits until it is ready.
     pub(crate) fn up(&self, more: &[&str]) -> Up {
-        self.start(&[&["up", "--dir", "net", "--rpc-port", "0"], more].concat())
+        self.start(&[&["up", "--dir", "net", "--rpc-port", "0", "--rest-port", "0"], more].concat())
     }
 
     /// Starts a command that goes on, and waits until it is ready.

@@ -1,11 +1,58 @@
 //! The market of a running network: classes, books, estimates, orders and why they rest.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
 use serde_json::Value;
 
 use crate::kit::{Place, root};
 
 fn grains(value: &Value) -> u128 {
     value.as_str().and_then(|text| text.parse().ok()).expect("grains")
+}
+
+/// What a URL answers, as JSON.
+fn get(url: &str) -> Value {
+    let rest = url.strip_prefix("http://").expect("plain HTTP");
+    let (host, path) = rest.split_once('/').expect("a path");
+    let mut stream = TcpStream::connect(host).expect("connects");
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("sends");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("reads");
+    let body = text.split_once("\r\n\r\n").expect("a body").1;
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("{text}"))
+}
+
+fn until(done: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if done() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("not within ten seconds");
+}
+
+#[test]
+fn a_provider_says_what_its_costs_come_to_and_why() {
+    let place = Place::new();
+    let file =
+        "keys = \"keys\"\npassword_file = \"keys/password\"\ndata_dir = \"p\"\ncollateral = \"100\"\ncores = 4\n";
+    let pricing = "[pricing]\nenergy = { file = { path = \"kwh\" } }\npower = { watts = 90.0 }\ngigafuel_per_s = 0.5\n\
+        hardware_cost = 2190.0\nlifetime_hours = 36500.0\nutilisation = 0.6\nmargin_percent = 25.0\nkrt_per_unit = 100.0\n";
+    place.write("p.toml", format!("{file}{pricing}").as_bytes());
+    place.write("kwh", b"0.4");
+    let found = place.json(&["provider", "price", "--config", "p.toml", "--explain"]);
+    assert_eq!(found["reckoning"]["joules_per_gigafuel"], 45.0);
+    let cheap = grains(&found["ask_grains"]);
+    place.write("kwh", b"0.8");
+    assert!(grains(&place.json(&["provider", "price", "--config", "p.toml"])["ask_grains"]) > cheap);
+    place.write("kwh", b"dear");
+    assert!(place.refused(&["provider", "price", "--config", "p.toml"], 3).contains("no price of energy"));
+    place.write("p.toml", format!("{file}price_per_gigafuel = \"1\"\n{pricing}").as_bytes());
+    assert!(place.refused(&["provider", "price", "--config", "p.toml"], 3).contains("price_per_gigafuel"));
 }
 
 #[test]
@@ -70,6 +117,21 @@ fn an_order_rests_says_why_is_amended_and_filled_or_taken_back() {
     );
     refused(&["order", "place", "bandwidth", "--side", "bid", "--price", "1", "--quantity", "1.23456"], 3);
     assert_eq!(with(&["chain", "status"])["books_balanced"], true);
+
+    // The record of all that is served by REST beside the node, and drawn by `top`.
+    let rest = up.facts["rest_url"].as_str().expect("a URL").to_owned();
+    let height = with(&["chain", "status"])["status"]["height"].as_u64().expect("a height");
+    until(|| get(&format!("{rest}/v1/status"))["height"].as_u64() >= Some(height));
+    let clearings = get(&format!("{rest}/v1/classes/1/clearings"));
+    assert!(clearings.to_string().contains("1100000000000000"), "{clearings}");
+    let orders = get(&format!("{rest}/v1/orders/{id}"));
+    assert!(orders.to_string().contains("cancelled") || orders.to_string().contains('2'), "{orders}");
+    let top = place.run(&["top", "--rpc", &rpc, "--once", "120x40"]);
+    let picture = String::from_utf8_lossy(&top.stdout).into_owned();
+    assert!(top.status.success() && picture.contains("cpu") && picture.contains("0.0011"), "{picture}");
+    let database = format!("sqlite:{}", place.path().join("again.sqlite").display());
+    let rebuilt = place.json(&["index", "--rpc", &rpc, "--database", &database, "rebuild"]);
+    assert!(rebuilt["height"].as_u64() >= Some(height), "{rebuilt}");
 
     // A sealed bid is opened by its own client and takes part when the window is over.
     let sealed = [&submit[..7], &["--sealed", "--wait"]].concat();

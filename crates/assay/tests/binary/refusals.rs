@@ -32,7 +32,7 @@ fn a_taken_port_is_told_with_its_number_and_what_to_do() {
     let place = Place::new();
     let taken = TcpListener::bind("127.0.0.1:0").expect("binds");
     let port = taken.local_addr().expect("has one").port().to_string();
-    let said = place.refused(&["up", "--dir", "net", "--rpc-port", &port], 8);
+    let said = place.refused(&["up", "--dir", "net", "--rpc-port", &port, "--rest-port", "0"], 8);
     assert!(said.contains(&format!("error[port-in-use]: port {port} is taken")), "{said}");
     assert!(said.contains("next: "), "{said}");
 }
@@ -94,6 +94,8 @@ fn the_help_lists_every_command_and_exit_code() {
       account      Keys and balances
       chain        Read the chain
       market       Classes, books, prices, and the auction's rule for everybody to check
+      index        Keep the price record: follow, serve, rebuild
+      top          A live view of the market: book, prices, jobs and blocks
       sim          Simulate agents against the market's rules
       bench        Measure this machine: finality, throughput, round trips, Wasm against native, memory
       completions  Print a completion script

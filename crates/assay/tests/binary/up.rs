@@ -30,7 +30,7 @@ fn a_network_goes_on_where_it_stopped_and_runs_jobs_whose_receipts_hold() {
     let receipt = job["receipt"].as_str().expect("a path");
     assert_eq!(place.json(&["job", "verify", receipt, "--rerun"])["tasks_rerun"], 2);
 
-    place.refused(&["up", "--dir", "net", "--rpc-port", "0"], 8);
+    place.refused(&["up", "--dir", "net", "--rpc-port", "0", "--rest-port", "0"], 8);
     up.stop();
 
     // Logs and results need no provider and no node.

@@ -194,8 +194,8 @@ pub(crate) fn choices(step: &Step<'_>, job: &assay_types::JobId) -> Done<Vec<u32
 fn job_entry(step: &mut Step<'_>, order: &Order, id: &assay_types::JobId) -> Done<Option<Booked>> {
     let Some(job) = Job::load(&step.state, id)?.filter(|job| job.outcome.is_none()) else { return Ok(None) };
     let chosen = choices(step, id)?.get(usize::try_from(order.choice).unwrap_or(usize::MAX)).copied();
-    // It takes part in the clearing of the next block.
-    let sealed = job.opens_at > step.env.after(1);
+    // All bids of one window come into the book at its end, in whatever block each was opened.
+    let sealed = job.opens_at > step.env.height();
     let Some(class) = chosen.filter(|_| !sealed && order.parked.is_none()) else { return Ok(None) };
     let terms = Terms::load(&step.state, id)?;
     let mut quantity = 0u64;

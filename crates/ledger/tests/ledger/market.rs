@@ -254,7 +254,14 @@ fn an_epoch_is_recorded_and_its_index_is_the_next_reference() {
 
 #[test]
 fn a_sealed_bid_takes_part_when_its_window_is_over_and_an_unopened_one_pays_the_band() {
-    let mut net = with(Params { band_bps: 1_250, seal_window: 8, seal_window_ms: 10_000, ..params() });
+    let mut net = with(Params {
+        band_bps: 1_250,
+        seal_window: 8,
+        seal_window_ms: 10_000,
+        min_block_interval_ms: 1_250,
+        idle_block_interval_ms: 1_250,
+        ..params()
+    });
     net.sell("p1", ask(PRICE / 2));
     let spec = JobSpec { maxPricePerGigafuel: PRICE / 2, ..spec(1, 1, 1) };
     let escrow = spec.escrow().expect("fits");

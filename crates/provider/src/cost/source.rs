@@ -104,10 +104,8 @@ impl PriceSource {
 
 /// A price in a text: the number alone, or the one that `field` names in its JSON.
 pub(super) fn parse(text: &str, field: Option<&str>) -> Result<f64, SourceError> {
-    let no_price = || SourceError::NoPrice {
-        found: text.trim().chars().take(60).collect(),
-        field: field.map(str::to_owned),
-    };
+    let no_price =
+        || SourceError::NoPrice { found: text.trim().chars().take(60).collect(), field: field.map(str::to_owned) };
     let found = match field {
         None => text.trim().parse().ok(),
         Some(field) => {

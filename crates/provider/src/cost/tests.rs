@@ -88,7 +88,9 @@ fn prices_are_read_from_text_and_from_fields() {
     assert_eq!(read(" 0.31\n", None), Some(0.31));
     assert_eq!(read("{\"data\":[{\"price\":\"0.2\"}]}", Some("data.0.price")), Some(0.2));
     assert_eq!(read("{\"now\":0.1}", Some("now")), Some(0.1));
-    for (text, field) in [("", None), ("-0.1", None), ("NaN", None), ("0.3 EUR", None), ("{}", Some("now")), ("[", Some("x"))] {
+    for (text, field) in
+        [("", None), ("-0.1", None), ("NaN", None), ("0.3 EUR", None), ("{}", Some("now")), ("[", Some("x"))]
+    {
         assert_eq!(read(text, field), None, "{text}");
     }
 }

@@ -27,7 +27,7 @@ pub(super) async fn idle(dir: &Path, terminal: &Terminal) -> Outcome<Value> {
     let failed = |what: &str, error: &std::io::Error| Failure::io(what.to_owned(), error);
     let program = std::env::current_exe().map_err(|e| failed("could not find this program", &e))?;
     let mut child = Command::new(program)
-        .args(["up", "--rpc-port", "0", "--output", "json", "--dir"])
+        .args(["up", "--rpc-port", "0", "--rest-port", "0", "--output", "json", "--dir"])
         .arg(dir)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
