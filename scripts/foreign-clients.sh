@@ -45,7 +45,7 @@ field() {
 start_network() {
   local assay=${ASSAY:-$TARGET/release/assay} dir=$TOOLS/network out=$TOOLS/up.json
   [ -x "$assay" ] || give_up "$assay is missing: run cargo build --release first"
-  "$assay" --output json up --dir "$dir" --fresh --rpc-port "${RPC_PORT:-18545}" >"$out" 2>"$TOOLS/up.log" &
+  "$assay" --output json up --dir "$dir" --fresh --rpc-port "${RPC_PORT:-18545}" --rest-port 0 >"$out" 2>"$TOOLS/up.log" &
   network=$!
   for _ in $(seq 240); do
     RPC_URL=$(field "$out" rpc_url) && [ -n "$RPC_URL" ] && break
