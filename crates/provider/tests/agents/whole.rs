@@ -8,7 +8,8 @@ use assay_client::{
 };
 use assay_exec::{Engine, EngineConfig, Outcome, bundle, decode_execution, runtime_id};
 use assay_provider::{
-    AdjudicatorConfig, Misbehaviour, ProviderConfig, ProviderError, RunningProvider, adjudicator, provider,
+    AdjudicatorConfig, Misbehaviour, Power, PriceSource, Pricing, ProviderConfig, ProviderError, RunningProvider,
+    adjudicator, provider,
 };
 use assay_store::{BlobNode, BlobStore, Blobs, JobKey, NodeConfig, StoreConfig, transfer::RefusePuts};
 use assay_types::{Abi, GRAINS_PER_KRT, JobOutcome, Params};
@@ -130,4 +131,54 @@ async fn nobody_may_cheat_on_a_chain_that_is_not_for_development() {
     config.misbehaviour = Some(Misbehaviour::NeverCommit);
     let started = provider::start(config, chain, Arc::new(TokioHost), wallet("p1"), Arc::new(engine)).await;
     assert!(matches!(started.err(), Some(ProviderError::Agent(assay_provider::AgentError::MisbehaviourRefused(1)))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ask_follows_the_price_of_energy_and_stands_while_that_cannot_be_read() {
+    let params = Params {
+        runtimes: vec![runtime_id().into()],
+        classes: vec![assay_types::Class::any_cpu(GRAINS_PER_KRT)],
+        ..Params::default()
+    };
+    let chain = LedgerChain::start(genesis(params), BLOCK);
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = Engine::new(EngineConfig::default()).expect("an engine");
+    let price = dir.path().join("kwh");
+    std::fs::write(&price, "0.36").expect("writes");
+    let mut config = ProviderConfig::new(dir.path().join("p1"), 0, 10 * GRAINS_PER_KRT);
+    config.cores = 1;
+    config.pricing = Some(Pricing {
+        energy: PriceSource::File { path: price.clone(), field: None },
+        power: Power::Watts(100.0),
+        gigafuel_per_s: 1.0,
+        hardware_cost: 0.0,
+        lifetime_hours: 1.0,
+        utilisation: 1.0,
+        margin_percent: 0.0,
+        krt_per_unit: 1_000.0,
+        floor_krt: 0.0,
+        ceiling_krt: 1.0,
+        refresh_s: 1,
+        step_bps: 100,
+    });
+    let started = provider::start(config, chain.clone(), Arc::new(TokioHost), wallet("p1"), Arc::new(engine)).await;
+    let running = started.expect("starts");
+    let ask = || async {
+        let found = assay_client::Chain::provider(&*chain, running.address()).await.expect("answers");
+        found.expect("registered").price_per_gigafuel
+    };
+    // 100 J a gigafuel at 0.36 a kWh and 1,000 KRT a unit: 0.01 KRT.
+    let first = ask().await;
+    assert!(first.abs_diff(GRAINS_PER_KRT / 100) < 10_000_000_000, "{first}");
+    std::fs::write(&price, "0.72").expect("writes");
+    let doubled = async {
+        while ask().await.abs_diff(GRAINS_PER_KRT / 50) > 10_000_000_000 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, doubled).await.expect("it follows");
+    std::fs::write(&price, "on holiday").expect("writes");
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(ask().await.abs_diff(GRAINS_PER_KRT / 50) < 10_000_000_000, "the last ask stands");
+    running.shutdown().await.expect("a clean end");
 }
