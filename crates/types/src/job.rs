@@ -126,6 +126,56 @@ impl JobSpec {
     }
 }
 
+impl From<crate::abi::IClaims::JobSpec> for JobSpec {
+    fn from(spec: crate::abi::IClaims::JobSpec) -> Self {
+        Self {
+            program: spec.program,
+            programSealed: spec.programSealed,
+            abi: spec.abi,
+            runtimeId: spec.runtimeId,
+            class: spec.class,
+            substitutes: spec.substitutes,
+            inputs: spec.inputs,
+            fuelPerTask: spec.fuelPerTask,
+            memoryMib: spec.memoryMib,
+            outputBytes: spec.outputBytes,
+            tasksPerLot: spec.tasksPerLot,
+            replicas: spec.replicas,
+            maxPricePerGigafuel: spec.maxPricePerGigafuel,
+            commitWindow: spec.commitWindow,
+            challengeWindow: spec.challengeWindow,
+            lifetime: spec.lifetime,
+            keyHash: spec.keyHash,
+            source: spec.source,
+        }
+    }
+}
+
+impl From<JobSpec> for crate::abi::IClaims::JobSpec {
+    fn from(spec: JobSpec) -> Self {
+        Self {
+            program: spec.program,
+            programSealed: spec.programSealed,
+            abi: spec.abi,
+            runtimeId: spec.runtimeId,
+            class: spec.class,
+            substitutes: spec.substitutes,
+            inputs: spec.inputs,
+            fuelPerTask: spec.fuelPerTask,
+            memoryMib: spec.memoryMib,
+            outputBytes: spec.outputBytes,
+            tasksPerLot: spec.tasksPerLot,
+            replicas: spec.replicas,
+            maxPricePerGigafuel: spec.maxPricePerGigafuel,
+            commitWindow: spec.commitWindow,
+            challengeWindow: spec.challengeWindow,
+            lifetime: spec.lifetime,
+            keyHash: spec.keyHash,
+            source: spec.source,
+        }
+    }
+}
+
 fn repeats(class: u32, substitutes: &[u32]) -> bool {
     let mut all = vec![class];
     all.extend(substitutes);
