@@ -13,8 +13,7 @@ use assay_types::{Receipt, TxFailure};
 use crate::{
     accounts::Account,
     check::Checked,
-    claims,
-    execute, fees, keys, market,
+    claims, execute, fees, keys, market,
     money::{self, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, Reject, Stop},
     schedule,

@@ -6,8 +6,7 @@ use assay_types::Call;
 
 use crate::{
     call::chain_view,
-    claims,
-    disputes, jobs, market,
+    claims, disputes, jobs, market,
     money::{Pot, transfer},
     providers,
     reject::Done,

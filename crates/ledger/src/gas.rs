@@ -54,18 +54,13 @@ fn call_cost(call: &Call) -> u64 {
         Call::Disputes(IDisputesCalls::revealVerdict(reveal)) => {
             SMALL.saturating_add(times(reveal.leaves.len(), 2_000))
         }
-        Call::Claims(IClaimsCalls::redeem(redeem)) => {
-            submission(redeem.spec.inputs.len(), redeem.spec.tasksPerLot)
-        }
+        Call::Claims(IClaimsCalls::redeem(redeem)) => submission(redeem.spec.inputs.len(), redeem.spec.tasksPerLot),
         Call::Claims(IClaimsCalls::issue(_) | IClaimsCalls::takeOver(_)) => LARGE,
         Call::Claims(IClaimsCalls::safeBatchTransferFrom(batch)) => {
             SMALL.saturating_add(times(batch.ids.len(), 20_000))
         }
-        Call::Providers(_)
-        | Call::Jobs(_)
-        | Call::Disputes(_)
-        | Call::Chain(_)
-        | Call::Market(_)
-        | Call::Claims(_) => SMALL,
+        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) | Call::Market(_) | Call::Claims(_) => {
+            SMALL
+        }
     }
 }

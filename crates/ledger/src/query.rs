@@ -6,8 +6,8 @@ use alloy_primitives::{Address, B256};
 use assay_types::{
     Grains, JobId, Params,
     view::{
-        BookView, ClaimView, ClassView, EpochView, EstimateView, IssuanceView, JobSummary, JobView, LotView, OrderView, ProviderView, Role,
-        WaitingLot, WorkItem,
+        BookView, ClaimView, ClassView, EpochView, EstimateView, IssuanceView, JobSummary, JobView, LotView, OrderView,
+        ProviderView, Role, WaitingLot, WorkItem,
     },
 };
 

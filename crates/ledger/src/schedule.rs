@@ -45,10 +45,7 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         Due::Allotment(id) => keys::key(DUE_ALLOTMENT, &[&height, &id.to_be_bytes()]),
         Due::Seal(owner, commitment) => keys::key(DUE_SEAL, &[&height, owner.as_slice(), commitment.as_slice()]),
         Due::Claims(id) => {
-            keys::key(
-                DUE_CLAIMS,
-                &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()],
-            )
+            keys::key(DUE_CLAIMS, &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
         }
     }
 }

@@ -8,8 +8,8 @@ use alloy_sol_types::SolInterface;
 
 use crate::{
     abi::{
-        IChain::IChainCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
-        IProviders::IProvidersCalls,
+        IChain::IChainCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls,
+        IMarket::IMarketCalls, IProviders::IProvidersCalls,
     },
     system,
 };

@@ -41,12 +41,8 @@ pub(crate) fn execute(
             return Ok(IClaims::issueCall::abi_encode_returns(&id).into());
         }
         IClaimsCalls::sell(call) => {
-            let ask = selling::Ask {
-                amount: call.amount,
-                price: call.price,
-                min_fill: call.minFill,
-                expires: call.expires,
-            };
+            let ask =
+                selling::Ask { amount: call.amount, price: call.price, min_fill: call.minFill, expires: call.expires };
             let order = selling::sell(step, sender, call.id, &ask)?;
             return Ok(IClaims::sellCall::abi_encode_returns(&order).into());
         }

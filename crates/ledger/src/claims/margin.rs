@@ -206,8 +206,7 @@ pub(crate) fn settle(step: &mut Step<'_>, id: &ClaimId, mut issuance: Issuance) 
     if let (true, Standing::ClosedOut(pool, _)) = (idle, issuance.standing) {
         release(step, id, &mut issuance, pool)?;
         if issuance.outstanding == 0 {
-            remove(step, id);
-            return Ok(());
+            return remove(step, id);
         }
     }
     issuance.store(step, id);
@@ -261,10 +260,10 @@ fn expire(step: &mut Step<'_>, id: &ClaimId, mut issuance: Issuance) -> Done {
         schedule::at(step, next, Due::Claims(*id));
         return Ok(());
     }
-    remove(step, id);
-    trading::forget(step, id.class, id.window)
+    remove(step, id)
 }
 
-fn remove(step: &mut Step<'_>, id: &ClaimId) {
+fn remove(step: &mut Step<'_>, id: &ClaimId) -> Done {
     step.state.delete(key_of(ISSUANCE, id));
+    trading::forget(step, id.class, id.window)
 }

@@ -3,11 +3,7 @@
 use alloy_primitives::{Address, U256};
 use assay_market::Rule;
 use assay_types::{
-    ClaimId, Grains, JobCause, JobId, JobSpec, Params,
-    abi::IClaims,
-    class::class_of,
-    system,
-    view::ReplicaPhase,
+    ClaimId, Grains, JobCause, JobId, JobSpec, Params, abi::IClaims, class::class_of, system, view::ReplicaPhase,
 };
 
 use super::{Issuance, Standing, blocks_for, ends, margin, starts, tokens};
@@ -27,8 +23,7 @@ const MOST_REPLICAS: u8 = 2;
 /// The limit price of a redeeming job: the band's upper edge, rounded down to the tick.
 pub(crate) fn price(view: &dyn StateRead, params: &Params, class: u32) -> Result<Grains, BrokenInvariant> {
     let reference = Trading::load(view, params, class, 0)?.reference;
-    let rule =
-        Rule::new(reference, params.band_bps, Default::default()).map_err(|_| BrokenInvariant::Arithmetic)?;
+    let rule = Rule::new(reference, params.band_bps, Default::default()).map_err(|_| BrokenInvariant::Arithmetic)?;
     let high = rule.band().high;
     let over = class_of(&params.classes, class).and_then(|class| high.checked_rem(class.tick)).unwrap_or_default();
     Ok(high.saturating_sub(over))
@@ -76,10 +71,7 @@ pub(crate) fn redeem(
     let mut record = Job::load(&step.state, &job)?.ok_or(BrokenInvariant::Missing(crate::keys::JOB))?;
     record.prepaid = Some(id);
     record.store(step, &job);
-    step.emit(
-        system::CLAIMS,
-        &IClaims::ClaimsRedeemed { id: id.to_u256(), holder: sender, job, amount, escrow },
-    );
+    step.emit(system::CLAIMS, &IClaims::ClaimsRedeemed { id: id.to_u256(), holder: sender, job, amount, escrow });
     Ok(job)
 }
 
@@ -170,16 +162,13 @@ pub(crate) fn supply_failed(step: &Step<'_>, case: &Case, cause: JobCause) -> bo
     use JobCause::*;
     let commit = u64::from(case.terms.commit_window);
     let key_window = u64::from(step.env.params.key_window);
-    let could_have = |replica: &Replica| {
-        replica.due.saturating_sub(key_window).saturating_add(commit) <= case.job.ends_at
-    };
+    let could_have =
+        |replica: &Replica| replica.due.saturating_sub(key_window).saturating_add(commit) <= case.job.ends_at;
     // The key never came to a machine that was there early enough.
     let waits = |replica: &Replica| replica.phase == ReplicaPhase::AwaitingKey && could_have(replica);
     let renters = case.lot.renter_late || case.lot.replicas.iter().any(waits);
-    let supplys = matches!(
-        cause,
-        NoEligibleProviders | Late | WrongResult | WithheldOutput | LifetimeEnded | AttemptsExhausted
-    );
+    let supplys =
+        matches!(cause, NoEligibleProviders | Late | WrongResult | WithheldOutput | LifetimeEnded | AttemptsExhausted);
     supplys && !renters && !matches!(case.lot.cause, KeyNotDelivered | Declined | Undecided)
 }
 

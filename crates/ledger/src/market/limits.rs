@@ -254,8 +254,11 @@ pub(crate) fn clear_book(step: &mut Step<'_>, class: u32, window: u32, extra: &S
     trading::note(step, (class, window), Some(price), volume, clearing.range, edges)
 }
 
+/// Orders and how much of each was filled.
+pub(crate) type Filled = Vec<(u64, u64)>;
+
 /// What was bought and what was sold by which order, each in tie order.
-pub(crate) fn sides(clearing: &Clearing, rule: &Rule) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+pub(crate) fn sides(clearing: &Clearing, rule: &Rule) -> (Filled, Filled) {
     let (mut bought, mut sold) = (Vec::new(), Vec::new());
     for (side, fill) in clearing.fills() {
         match side {

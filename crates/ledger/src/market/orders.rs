@@ -269,7 +269,9 @@ pub(crate) fn due(step: &mut Step<'_>, id: u64) -> Done {
     let Some(mut order) = Order::load(&step.state, id)? else { return Ok(()) };
     let height = step.env.height();
     match order.source {
-        Source::Limit | Source::Claim(_) if height >= order.expires => return limits::end(step, id, limits::Reason::Expired),
+        Source::Limit | Source::Claim(_) if height >= order.expires => {
+            return limits::end(step, id, limits::Reason::Expired);
+        }
         Source::Limit | Source::Claim(_) | Source::Ask(_) => {}
         Source::Job(job) => match order.parked {
             Some(_) => unpark(step, id, &mut order),

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, Bytes, FixedBytes, U256};
 use alloy_sol_types::{SolCall, SolEvent};
 use assay_ledger::{CallError, Failure, call, latest, query};
 use assay_types::{
-    Class, ClaimId, GRAINS_PER_KRT, Genesis, JobCause, JobId, JobOutcome, JobSpec, Params,
+    ClaimId, Class, GRAINS_PER_KRT, Genesis, JobCause, JobId, JobOutcome, JobSpec, Params,
     abi::{IClaims, IJobs, IMarket, IProviders},
     system::{CLAIMS, JOBS, MARKET},
     view::{ClaimStatus, IssuanceView},
@@ -25,13 +25,8 @@ const AT: u128 = PRICE / 2;
 const LAST: u64 = END - ISSUED / RATE;
 
 fn net() -> Net {
-    let params = Params {
-        epoch_blocks: 20,
-        index_min_owners: 1,
-        index_min_volume: 1,
-        index_cap_bps: 10_000,
-        ..params()
-    };
+    let params =
+        Params { epoch_blocks: 20, index_min_owners: 1, index_min_volume: 1, index_cap_bps: 10_000, ..params() };
     let mut net = Net::of(&Genesis { params, ..genesis() });
     net.register_all(&["p1", "p2", "p3"]);
     net
@@ -331,7 +326,7 @@ fn bad_redemptions_are_refused_and_lose_nothing() {
     assert_eq!(net.fail("renter", CLAIMS, 0, with(job(1))), "RedemptionEarly");
     net.at(START);
     assert_eq!(net.fail("renter", CLAIMS, 0, with(job(1))), "ClaimRate", "twenty gigafuel take five blocks");
-    net.at(START + 30);
+    net.at(START + 18);
     let cases = [
         (IClaims::redeemCall { id: id(2, "p1"), ..with(job(1)) }, "UnknownClaim"),
         (IClaims::redeemCall { amount: 0, ..with(job(1)) }, "AmountZero"),
@@ -347,7 +342,7 @@ fn bad_redemptions_are_refused_and_lose_nothing() {
         (with(JobSpec { maxPricePerGigafuel: PRICE + 1, ..job(1) }), "ClaimPrice"),
         (with(JobSpec { commitWindow: 2, ..job(1) }), "ClaimTime"),
         (with(JobSpec { lifetime: 19, ..job(1) }), "ClaimTime"),
-        (with(JobSpec { lifetime: 50, ..job(1) }), "ClaimTime"),
+        (with(JobSpec { lifetime: 70, ..job(1) }), "ClaimTime"),
         (with(JobSpec { fuelPerTask: 0, ..job(1) }), "SpecFuel"),
     ];
     for (call, why) in cases {
@@ -537,7 +532,10 @@ fn what_nobody_takes_over_is_closed_out_and_its_holders_are_paid_pro_rata() {
     net.issue("p1", 1, ISSUED);
     net.ok("p1", CLAIMS, 0, send_call("p1", addr("renter"), 33_333));
     net.ok("p1", CLAIMS, 0, sell_call(1, "p1", 20_000, 4 * PRICE));
-    assert_eq!(net.fail("renter", CLAIMS, 0, IClaims::collectCall { id: id(1, "p1"), holder: addr("renter") }), "NotClosedOut");
+    assert_eq!(
+        net.fail("renter", CLAIMS, 0, IClaims::collectCall { id: id(1, "p1"), holder: addr("renter") }),
+        "NotClosedOut"
+    );
     net.index_doubles();
     let closed = net.told::<IClaims::ClosedOut>(20);
     // The pot is all there is: 125 where 125 is due at the doubled index.
@@ -725,7 +723,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (b(), b(), b(), 1u8..20).prop_map(|(w, n, t, a)| Act::Send(w, n, t, a)),
         6 => (b(), b(), 1u8..4).prop_map(|(who, nth, tasks)| Act::Redeem(who, nth, tasks)),
         2 => b().prop_map(Act::Spot),
-        3 => (b(), 2u8..40, any::<bool>()).prop_map(|(who, price, open)| Act::Ask(who, price, open)),
+        3 => (b(), 3u8..16, prop::bool::weighted(0.8)).prop_map(|(who, price, open)| Act::Ask(who, price, open)),
         4 => (b(), b(), b()).prop_map(|(who, nth, what)| Act::Collateral(who, nth, what)),
         8 => (b(), b()).prop_map(|(nth, what)| Act::Work(nth, what)),
         6 => (1u8..12).prop_map(Act::Pass),
@@ -743,22 +741,26 @@ fn any_issuance(net: &Net, nth: u8) -> Option<IssuanceView> {
     (!all.is_empty()).then(|| all[usize::from(nth) % all.len()].clone())
 }
 
-/// One step of work on one open job: keys, commitments, openings, or a cancellation.
+/// Some work on one open job: keys, commitments, openings, or a cancellation.
 fn work(net: &mut Net, nth: u8, what: u8) {
     use assay_types::view::{LotPhase, ReplicaPhase};
-    let open: Vec<_> = query::jobs(&net.state, None, usize::MAX).into_iter().filter(|job| job.outcome.is_none()).collect();
+    let open: Vec<_> =
+        query::jobs(&net.state, None, usize::MAX).into_iter().filter(|job| job.outcome.is_none()).collect();
     let Some(summary) = open.get(usize::from(nth) % open.len().max(1)) else { return };
     let (id, renter) = (summary.id, name_of(summary.renter));
     if what < 12 {
         net.send(&renter, JOBS, 0, IJobs::cancelCall { job: id });
         return;
     }
-    for lot in net.job(id).lots {
+    let rounds = if what.is_multiple_of(4) { 1 } else { 4 };
+    for lot in (0..rounds).flat_map(|_| 0..summary.lots) {
+        let lot = net.lot(id, lot);
         for replica in &lot.replicas {
             let who = name_of(replica.provider);
             match (lot.phase, replica.phase) {
                 (_, ReplicaPhase::AwaitingKey) if what < 230 => {
-                    let call = IJobs::deliverKeyCall { job: id, provider: replica.provider, sealedKey: vec![7; 80].into() };
+                    let call =
+                        IJobs::deliverKeyCall { job: id, provider: replica.provider, sealedKey: vec![7; 80].into() };
                     net.send(&renter, JOBS, 0, call);
                 }
                 (_, ReplicaPhase::AwaitingKey) => {
@@ -803,7 +805,8 @@ impl Net {
             }
             Act::Bid(who, window, amount, price) => {
                 let (window, price) = (next(self, window), PRICE * u128::from(price) / 10);
-                let call = IMarket::placeCall { expires: self.height + 50, ..bid(window, u64::from(amount) * 7_000, price) };
+                let call =
+                    IMarket::placeCall { expires: self.height + 50, ..bid(window, u64::from(amount) * 7_000, price) };
                 self.send(person(who), MARKET, 100 * PRICE, call);
             }
             Act::Cancel(who, nth) => {
@@ -815,29 +818,38 @@ impl Net {
             Act::Send(who, nth, to, amount) => {
                 let Some(one) = pick(self, person(who), nth) else { return };
                 let amount = (u64::from(amount) * 5_000).min(one.amount);
-                let call = IClaims::safeTransferFromCall { id: one.issuance.id, ..send_call(person(who), addr(person(to)), amount) };
+                let call = IClaims::safeTransferFromCall {
+                    id: one.issuance.id,
+                    ..send_call(person(who), addr(person(to)), amount)
+                };
                 self.send(person(who), CLAIMS, 0, call);
             }
             Act::Redeem(who, nth, tasks) => {
                 let Some(one) = pick(self, person(who), nth) else { return };
                 let most = u32::try_from(one.amount / 20_000).expect("small").clamp(1, u32::from(tasks));
-                let shape = JobSpec { maxPricePerGigafuel: one.issuance.redemption_price, ..job(most) };
-                let call = IClaims::redeemCall { id: one.issuance.id, amount: u64::from(most) * 20_000, spec: shape.into() };
+                let least = job(most).lifetime;
+                let lifetime = if nth % 4 == 0 { least } else { least + 30 };
+                let price = one.issuance.redemption_price;
+                let shape = JobSpec { maxPricePerGigafuel: price, lifetime, ..job(most) };
+                let call =
+                    IClaims::redeemCall { id: one.issuance.id, amount: u64::from(most) * 20_000, spec: shape.into() };
                 self.send(person(who), CLAIMS, 0, call);
             }
             Act::Spot(price) => {
-                let limit = PRICE * (2 + u128::from(price % 40)) / 10;
+                let limit = PRICE * (4 + u128::from(price % 16)) / 10;
                 let spec = JobSpec { maxPricePerGigafuel: limit, lifetime: 60, ..spec(1, 1, 1) };
                 self.send("v1", JOBS, 100 * PRICE, IJobs::submitCall { spec });
             }
             Act::Ask(who, price, open) => self.asking(maker(who), PRICE * u128::from(price) / 10, open),
             Act::Collateral(who, nth, what) => {
-                let Some(one) = any_issuance(self, nth) else { return };
+                let offered = |one: &IssuanceView| what % 4 == 2 && matches!(one.status, ClaimStatus::Offered { .. });
+                let offered = query::issuances(&self.state, 1).into_iter().find(offered);
+                let Some(one) = offered.or_else(|| any_issuance(self, nth)) else { return };
                 let (who, id) = (person(who), one.id);
                 match what % 4 {
                     0 => self.send(who, CLAIMS, PRICE * u128::from(what), IClaims::topUpCall { id }),
                     1 => self.send(&name_of(one.obligor), CLAIMS, 0, IClaims::withdrawSurplusCall { id }),
-                    2 => self.send(who, CLAIMS, 900 * PRICE, IClaims::takeOverCall { id }),
+                    2 => self.send(maker(nth), CLAIMS, 900 * PRICE, IClaims::takeOverCall { id }),
                     _ => self.send(who, CLAIMS, 0, IClaims::collectCall { id, holder: addr(who) }),
                 };
             }

@@ -247,7 +247,8 @@ impl Net {
                 assert!(one.offered + one.redeeming <= one.outstanding);
                 assert_eq!(one.redeeming == 0, one.in_jobs == 0, "{one:?} at {}", self.height);
             }
-            let asked = |order: &&assay_types::view::OrderView| order.window != 0 && !order.bid && order.class == class.id;
+            let asked =
+                |order: &&assay_types::view::OrderView| order.window != 0 && !order.bid && order.class == class.id;
             let asks: u64 = orders.iter().filter(asked).map(|order| order.quantity).sum();
             let offered: u64 = query::issuances(&self.state, class.id).iter().map(|one| one.offered).sum();
             assert_eq!(asks, offered, "what is offered is behind asks at height {}", self.height);

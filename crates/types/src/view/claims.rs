@@ -98,3 +98,45 @@ pub struct ClaimView {
     /// Claims on what.
     pub issuance: IssuanceView,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuance_survives_json_whatever_its_standing() {
+        for status in [
+            ClaimStatus::Good,
+            ClaimStatus::Called { deadline: 7 },
+            ClaimStatus::Offered { since: 7, until: 9 },
+            ClaimStatus::ClosedOut { pool: u128::MAX, claims: u64::MAX },
+        ] {
+            let claim = ClaimId { class: 1, window: 2, issuer: Address::repeat_byte(3) };
+            let issuance = IssuanceView {
+                id: claim.to_u256(),
+                claim,
+                starts: 1,
+                ends: 2,
+                last_redemption: 3,
+                obligor: claim.issuer,
+                issue_price: u128::MAX,
+                max_rate: 4,
+                issued: u64::MAX,
+                outstanding: 5,
+                offered: 6,
+                redeeming: 7,
+                collateral: 8,
+                in_jobs: 9,
+                maintenance: 10,
+                status,
+                max_fuel_per_task: 11,
+                max_memory_mib: 12,
+                max_lot: 13,
+                redemption_price: 14,
+            };
+            let one = ClaimView { owner: claim.issuer, amount: 15, issuance };
+            let text = serde_json::to_string(&one).expect("plain data");
+            assert_eq!(serde_json::from_str::<ClaimView>(&text).expect("own output"), one, "{text}");
+        }
+    }
+}
