@@ -6,7 +6,8 @@ pragma solidity ^0.8.20;
 /// A book is a class and a delivery window (0: now). Prices are grains for one unit of the class
 /// (a gigafuel, a GiB, a second), at multiples of its tick; quantities are thousandths of that unit, at
 /// multiples of its least quantity. Jobs are bids of their class and providers' asks are asks in it; the calls
-/// here place orders in the other books.
+/// here place orders in the other books. In a window of a class of compute claims are traded: bids are placed
+/// here and buy claims of any issuer, asks with IClaims.sell.
 interface IMarket {
     /// A clearing that traded. `low` and `high`: the prices that would have cleared the same volume.
     event Cleared(uint32 indexed class, uint32 indexed window, uint128 price, uint64 volume, uint128 low, uint128 high);

@@ -1,5 +1,6 @@
 //! The command line: every subcommand, option and default, and nothing of what they do.
 
+mod claims;
 mod job;
 mod market;
 mod node;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs, WhichClaim};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
 pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OrderCommand, PlaceArgs, SideArg, SimCommand, WhichClass,
@@ -89,6 +91,9 @@ pub(crate) enum Command {
     /// Classes, books, prices, and the auction's rule for everybody to check.
     #[command(subcommand)]
     Market(MarketCommand),
+    /// Claims on capacity in a later window: issue, trade, send, see.
+    #[command(subcommand)]
+    Claims(ClaimsCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
     /// A live view of the market: book, prices, jobs and blocks.

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod bench;
 pub(crate) mod chain;
+pub(crate) mod claims;
 pub(crate) mod connect;
 pub(crate) mod index;
 pub(crate) mod init;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy_primitives::U256;
 use assay_client::{
     Chain, Custodian, CustodianPolicy, Host, JobFolder, JobProof, JobRequest, Progress, Receipt, Seal, SenderConfig,
     TokioHost, TxSender, Until, Verified, Wallet, receipt::Disclose,
@@ -47,6 +48,15 @@ pub(crate) struct Finished {
     pub(crate) receipt_bytes: u64,
 }
 
+/// How a job is bid for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct How {
+    /// Shown to nobody before it can no longer be answered.
+    pub(crate) sealed: bool,
+    /// Paid with these claims.
+    pub(crate) claim: Option<U256>,
+}
+
 impl Renter {
     /// Starts the blob node of the renter with `wallet`; its blobs are kept in `dir`.
     pub(crate) async fn start(chain: Arc<dyn Chain>, wallet: Wallet, dir: &Path) -> Outcome<Self> {
@@ -80,22 +90,20 @@ impl Renter {
 
     /// Seals a job and submits it; its folder is `dir`.
     pub(crate) async fn submit(&self, request: &JobRequest, dir: &Path) -> Outcome<(Custodian, JobId)> {
-        self.submit_as(request, dir, false).await
+        self.submit_as(request, dir, How::default()).await
     }
 
-    /// As [`Renter::submit`]; a sealed bid is shown to nobody before it can no longer be answered.
-    pub(crate) async fn submit_as(
-        &self,
-        request: &JobRequest,
-        dir: &Path,
-        sealed_bid: bool,
-    ) -> Outcome<(Custodian, JobId)> {
+    /// As [`Renter::submit`], as a bid of another kind.
+    pub(crate) async fn submit_as(&self, request: &JobRequest, dir: &Path, how: How) -> Outcome<(Custodian, JobId)> {
         let key =
             JobKey::generate().map_err(|e| Failure::new(Code::Io, "this machine has no randomness").because(&e))?;
         let sealed = request.seal(key, &assay_store::Blobs::source(&self.node))?;
         let genesis_hash = self.genesis.hash();
         let mut folder = JobFolder::create(dir, &sealed, self.genesis.chain_id, genesis_hash, self.address())?;
-        if sealed_bid {
+        if let Some(claim) = how.claim {
+            folder.update(|state| state.claim = Some(claim))?;
+        }
+        if how.sealed {
             let salt: [u8; 32] = rand::random();
             folder.update(|state| state.seal = Some(Seal { salt: salt.into(), nonce: None }))?;
         }

@@ -16,8 +16,8 @@ use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use assay_types::{
-    Call, JobSpec, RejectCode, TxFailure,
-    abi::{IDisputes::IDisputesCalls, IJobs::IJobsCalls},
+    Call, RejectCode, TxFailure,
+    abi::{IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls},
 };
 use futures::lock::Mutex;
 
@@ -412,8 +412,10 @@ pub fn gas_limit(request: &TxRequest) -> u64 {
     let bytes = 16 * request.input.len() as u64;
     let call = match Call::decode(&request.to, &request.input) {
         Ok(Call::Transfer) => 0,
-        Ok(Call::Jobs(IJobsCalls::submit(submit))) => submission(&submit.spec),
-        Ok(Call::Jobs(IJobsCalls::openSealed(open))) => submission(&open.spec),
+        Ok(Call::Jobs(IJobsCalls::submit(submit))) => submission(submit.spec.inputs.len(), submit.spec.tasksPerLot),
+        Ok(Call::Jobs(IJobsCalls::openSealed(open))) => submission(open.spec.inputs.len(), open.spec.tasksPerLot),
+        Ok(Call::Claims(IClaimsCalls::redeem(redeem))) => submission(redeem.spec.inputs.len(), redeem.spec.tasksPerLot),
+        Ok(Call::Claims(IClaimsCalls::safeBatchTransferFrom(batch))) => 40_000 + 20_000 * batch.ids.len() as u64,
         Ok(Call::Jobs(IJobsCalls::reveal(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
         Ok(Call::Disputes(IDisputesCalls::revealVerdict(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
         Ok(_) | Err(_) => 60_000,
@@ -421,8 +423,8 @@ pub fn gas_limit(request: &TxRequest) -> u64 {
     21_000 + bytes + call
 }
 
-fn submission(spec: &JobSpec) -> u64 {
-    let tasks = spec.inputs.len() as u64;
-    let lots = tasks.div_ceil(u64::from(spec.tasksPerLot.max(1)));
+fn submission(tasks: usize, per_lot: u32) -> u64 {
+    let tasks = tasks as u64;
+    let lots = tasks.div_ceil(u64::from(per_lot.max(1)));
     60_000 + 2_000 * tasks + 20_000 * lots
 }

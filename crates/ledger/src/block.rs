@@ -13,7 +13,7 @@ use assay_types::{Receipt, TxFailure};
 use crate::{
     accounts::Account,
     check::Checked,
-    execute, fees, keys, market,
+    claims, execute, fees, keys, market,
     money::{self, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, Reject, Stop},
     schedule,
@@ -150,7 +150,8 @@ fn end_block(step: &mut Step<'_>) -> Done {
     market::clearing::run(step)?;
     schedule::run_due(step)?;
     market::orders::refresh(step)?;
-    market::epochs::close_if_over(step)
+    market::epochs::close_if_over(step)?;
+    claims::margin::run(step)
 }
 
 struct Outcome {

@@ -165,6 +165,7 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Chain(_) => true,
         Call::Providers(call) => matches!(call, IProvidersCalls::provider(_) | IProvidersCalls::providers(_)),
         Call::Jobs(call) => matches!(call, IJobsCalls::job(_) | IJobsCalls::escrowFor(_)),
+        Call::Claims(call) => crate::claims::calls::is_view(call),
         Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
     }
 }

@@ -6,7 +6,7 @@ use assay_types::Call;
 
 use crate::{
     call::chain_view,
-    disputes, jobs, market,
+    claims, disputes, jobs, market,
     money::{Pot, transfer},
     providers,
     reject::Done,
@@ -29,5 +29,6 @@ pub(crate) fn execute(
         Call::Disputes(call) => disputes::execute(step, sender, value, call),
         Call::Chain(call) => chain_view(step, call),
         Call::Market(call) => market::calls::execute(step, sender, value, call),
+        Call::Claims(call) => claims::calls::execute(step, sender, nonce, value, call),
     }
 }

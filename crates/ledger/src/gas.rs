@@ -7,14 +7,15 @@
 //! |---|---|
 //! | any transaction | 21,000 |
 //! | byte of calldata, zero / other | 4 / 16 |
-//! | submit, openSealed | 60,000 + 2,000 a task + 20,000 a lot |
+//! | submit, openSealed, redeem | 60,000 + 2,000 a task + 20,000 a lot |
 //! | reveal, revealVerdict | 40,000 + 2,000 a leaf |
-//! | register, update, challenge, demandDelivery | 60,000 |
+//! | register, update, challenge, demandDelivery, issue, takeOver | 60,000 |
+//! | safeBatchTransferFrom | 40,000 + 20,000 an id |
 //! | any other call | 40,000 |
 
 use assay_types::{
-    Call, JobSpec,
-    abi::{IDisputes::IDisputesCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls},
+    Call,
+    abi::{IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls},
 };
 
 const TRANSACTION: u64 = 21_000;
@@ -31,9 +32,8 @@ pub(crate) fn cost(input: &[u8], call: &Call) -> u64 {
         .saturating_add(call_cost(call))
 }
 
-fn submission(spec: &JobSpec) -> u64 {
-    let tasks = spec.inputs.len();
-    let per_lot = usize::try_from(spec.tasksPerLot).unwrap_or(usize::MAX).max(1);
+fn submission(tasks: usize, per_lot: u32) -> u64 {
+    let per_lot = usize::try_from(per_lot).unwrap_or(usize::MAX).max(1);
     60_000_u64.saturating_add(times(tasks, 2_000)).saturating_add(times(tasks.div_ceil(per_lot), 20_000))
 }
 
@@ -47,13 +47,20 @@ fn call_cost(call: &Call) -> u64 {
     match call {
         Call::Transfer => 0,
         Call::Providers(IProvidersCalls::register(_) | IProvidersCalls::update(_)) => LARGE,
-        Call::Jobs(IJobsCalls::submit(submit)) => submission(&submit.spec),
-        Call::Jobs(IJobsCalls::openSealed(open)) => submission(&open.spec),
+        Call::Jobs(IJobsCalls::submit(submit)) => submission(submit.spec.inputs.len(), submit.spec.tasksPerLot),
+        Call::Jobs(IJobsCalls::openSealed(open)) => submission(open.spec.inputs.len(), open.spec.tasksPerLot),
         Call::Jobs(IJobsCalls::reveal(reveal)) => SMALL.saturating_add(times(reveal.leaves.len(), 2_000)),
         Call::Jobs(IJobsCalls::challenge(_) | IJobsCalls::demandDelivery(_)) => LARGE,
         Call::Disputes(IDisputesCalls::revealVerdict(reveal)) => {
             SMALL.saturating_add(times(reveal.leaves.len(), 2_000))
         }
-        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) | Call::Market(_) => SMALL,
+        Call::Claims(IClaimsCalls::redeem(redeem)) => submission(redeem.spec.inputs.len(), redeem.spec.tasksPerLot),
+        Call::Claims(IClaimsCalls::issue(_) | IClaimsCalls::takeOver(_)) => LARGE,
+        Call::Claims(IClaimsCalls::safeBatchTransferFrom(batch)) => {
+            SMALL.saturating_add(times(batch.ids.len(), 20_000))
+        }
+        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) | Call::Market(_) | Call::Claims(_) => {
+            SMALL
+        }
     }
 }

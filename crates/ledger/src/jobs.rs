@@ -35,7 +35,7 @@ pub(crate) mod work;
 
 use alloy_primitives::{Address, B256, Bytes};
 use assay_types::{
-    Grains, JobCause, JobId, JobOutcome, JobSpec, Leaf,
+    ClaimId, Grains, JobCause, JobId, JobOutcome, JobSpec, Leaf,
     job::{fuel_units, run_ceiling},
     view::{LotPhase, ReplicaPhase},
 };
@@ -78,6 +78,8 @@ record! {
         pub(crate) order: u64,
         /// Sealed bids take part from this height on.
         pub(crate) opens_at: u64,
+        /// The claims that pay for it.
+        pub(crate) prepaid: Option<ClaimId>,
     }
 }
 
@@ -127,6 +129,8 @@ record! {
         pub(crate) adjudicated: bool,
         /// Height at which the schedule looks at it: its only deadline there.
         pub(crate) scheduled: Option<u64>,
+        /// Whether its key came too late for the work to be done in time, or not at all.
+        pub(crate) renter_late: bool,
     }
 }
 

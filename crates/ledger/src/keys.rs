@@ -53,6 +53,8 @@ pub(crate) const DUE_ORDER: u8 = 0x42;
 pub(crate) const DUE_ALLOTMENT: u8 = 0x44;
 /// Sealed bids to be opened.
 pub(crate) const DUE_SEAL: u8 = 0x45;
+/// Issuances of claims.
+pub(crate) const DUE_CLAIMS: u8 = 0x46;
 /// Lots that lack providers: job, lot.
 pub(crate) const WANTED: u8 = 0x43;
 
@@ -79,6 +81,19 @@ pub(crate) const PARKED: u8 = 0x59;
 pub(crate) const SEALED: u8 = 0x5a;
 /// Metered trades under delivery.
 pub(crate) const ALLOTMENT: u8 = 0x5b;
+
+/// Issuances of claims: class, window, issuer.
+pub(crate) const ISSUANCE: u8 = 0x60;
+/// Who has how many claims: issuance, owner.
+pub(crate) const HELD: u8 = 0x61;
+/// The same by owner.
+pub(crate) const HELD_BY: u8 = 0x62;
+/// Who may move whose claims: owner, operator.
+pub(crate) const APPROVED: u8 = 0x63;
+/// Window books with orders on both sides: class, window.
+pub(crate) const WINDOW_BOOK: u8 = 0x64;
+/// Classes whose issuances are being marked, and from which key on.
+pub(crate) const MARKING: u8 = 0x65;
 
 /// The latest block's own facts.
 pub fn tip() -> Vec<u8> {
@@ -149,6 +164,13 @@ pub(crate) fn owned(owner: &Address, order: u64) -> Vec<u8> {
 
 pub(crate) fn of_book(tag: u8, class: u32, window: u32) -> Vec<u8> {
     key(tag, &[&class.to_be_bytes(), &window.to_be_bytes()])
+}
+
+/// The class and window at the end of an index key.
+pub(crate) fn book_at_end(key: &[u8]) -> Option<(u32, u32)> {
+    let (rest, window) = key.split_last_chunk::<4>()?;
+    let (_, class) = rest.split_last_chunk::<4>()?;
+    Some((u32::from_be_bytes(*class), u32::from_be_bytes(*window)))
 }
 
 /// The order at the end of an index key.

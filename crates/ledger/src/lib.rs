@@ -27,6 +27,7 @@ mod accounts;
 mod block;
 mod call;
 mod check;
+mod claims;
 mod codec;
 mod delivery;
 mod disputes;

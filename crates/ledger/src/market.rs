@@ -52,6 +52,15 @@ pub(crate) enum Source {
     Ask(Address),
     /// Itself.
     Limit,
+    /// Claims of this issuer, which lie with the market.
+    Claim(Address),
+}
+
+impl Source {
+    /// Whether its owner placed it, and amends and cancels it.
+    pub(crate) fn is_placed(&self) -> bool {
+        matches!(self, Self::Limit | Self::Claim(_))
+    }
 }
 
 impl Wire for Source {
@@ -66,6 +75,10 @@ impl Wire for Source {
                 provider.put(out);
             }
             Self::Limit => out.push(2),
+            Self::Claim(issuer) => {
+                out.push(3);
+                issuer.put(out);
+            }
         }
     }
 
@@ -74,6 +87,7 @@ impl Wire for Source {
             0 => JobId::take(input).map(Self::Job),
             1 => Address::take(input).map(Self::Ask),
             2 => Some(Self::Limit),
+            3 => Address::take(input).map(Self::Claim),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@
 //! the money tables is checked against that ([`check_changes`]); [`books`] counts everything anew.
 
 use alloy_primitives::{Address, B256};
-use assay_types::{Grains, JobId, view::Books};
+use assay_types::{ClaimId, Grains, JobId, view::Books};
 
 use crate::{
     accounts::Account,
@@ -49,6 +49,8 @@ pub(crate) enum Pot {
     Order(OrderPot, u64),
     /// What stands behind a sealed bid.
     Seal(Address, B256),
+    /// What stands behind claims.
+    Claims(ClaimId),
     /// Grains that did not exist before: a source only.
     Mint,
     /// Grains that are no more: a sink only.
@@ -67,6 +69,9 @@ impl Pot {
             }
             Self::Order(kind, id) => keys::key(BOND, &[&[*kind as u8], &id.to_be_bytes()]),
             Self::Seal(owner, commitment) => keys::key(BOND, &[&[4], owner.as_slice(), commitment.as_slice()]),
+            Self::Claims(id) => {
+                keys::key(BOND, &[&[5], &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
+            }
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
         }

@@ -6,12 +6,13 @@ use alloy_primitives::{Address, B256};
 use assay_types::{
     Grains, JobId, Params,
     view::{
-        BookView, ClassView, EpochView, EstimateView, JobSummary, JobView, LotView, OrderView, ProviderView, Role,
-        WaitingLot, WorkItem,
+        BookView, ClaimView, ClassView, EpochView, EstimateView, IssuanceView, JobSummary, JobView, LotView, OrderView,
+        ProviderView, Role, WaitingLot, WorkItem,
     },
 };
 
 use crate::{
+    claims,
     jobs::{self, result::JobResult},
     keys, market, providers,
     state::StateRead,
@@ -82,6 +83,16 @@ pub fn market_estimate(
     quantity: u64,
 ) -> Option<EstimateView> {
     market::views::estimate(view, class, bid, price, quantity).ok().flatten()
+}
+
+/// Claims an account has, by class and window.
+pub fn claims(view: &dyn StateRead, owner: Address) -> Vec<ClaimView> {
+    claims::views::claims(view, owner).unwrap_or_default()
+}
+
+/// Claims issued in a class, by window and issuer, that are not over.
+pub fn issuances(view: &dyn StateRead, class: u32) -> Vec<IssuanceView> {
+    claims::views::issuances(view, class).unwrap_or_default()
 }
 
 /// One lot of a job.

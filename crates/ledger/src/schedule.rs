@@ -7,10 +7,12 @@
 //! stay and come first in the next block. An order has one entry a reason to be looked at.
 
 use alloy_primitives::{Address, B256};
+use assay_types::ClaimId;
 
 use crate::{
+    claims::{self, margin},
     jobs::lifecycle,
-    keys::{self, DUE_ALLOTMENT, DUE_END, DUE_LOT, DUE_ORDER, DUE_SEAL},
+    keys::{self, DUE_ALLOTMENT, DUE_CLAIMS, DUE_END, DUE_LOT, DUE_ORDER, DUE_SEAL},
     market::{allotments, orders, sealed},
     reject::Done,
     state::StateRead,
@@ -30,6 +32,8 @@ pub(crate) enum Due {
     Allotment(u64),
     /// A sealed bid whose time to be opened is over.
     Seal(Address, B256),
+    /// A deadline of an issuance of claims.
+    Claims(ClaimId),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -40,6 +44,9 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         Due::Order(order) => keys::key(DUE_ORDER, &[&height, &order.to_be_bytes()]),
         Due::Allotment(id) => keys::key(DUE_ALLOTMENT, &[&height, &id.to_be_bytes()]),
         Due::Seal(owner, commitment) => keys::key(DUE_SEAL, &[&height, owner.as_slice(), commitment.as_slice()]),
+        Due::Claims(id) => {
+            keys::key(DUE_CLAIMS, &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
+        }
     }
 }
 
@@ -71,6 +78,7 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
                 Due::Order(order) => orders::due(step, order)?,
                 Due::Allotment(id) => allotments::end(step, id)?,
                 Due::Seal(owner, commitment) => sealed::forfeit(step, owner, commitment)?,
+                Due::Claims(id) => margin::due(step, id)?,
             }
         }
     }
@@ -79,7 +87,7 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
 
 /// The first `count` entries due by now, by height, then kind, then job and lot.
 fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
-    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL]
+    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS]
         .into_iter()
         .flat_map(|table| {
             let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
@@ -100,6 +108,7 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
         DUE_END => keys::job_at_end(key).map(Due::End),
         DUE_ORDER => keys::order_at_end(key).map(Due::Order),
         DUE_ALLOTMENT => keys::order_at_end(key).map(Due::Allotment),
+        DUE_CLAIMS => claims::id_at_end(key).map(Due::Claims),
         DUE_SEAL => {
             let (owner, commitment) = rest.get(8..)?.split_first_chunk::<20>()?;
             Some(Due::Seal(Address::from(*owner), B256::try_from(commitment).ok()?))

@@ -22,3 +22,7 @@ alloy_sol_types::sol!(
     #![sol(all_derives)]
     "../../contracts/interfaces/IMarket.sol"
 );
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IClaims.sol"
+);

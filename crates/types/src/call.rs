@@ -8,8 +8,8 @@ use alloy_sol_types::SolInterface;
 
 use crate::{
     abi::{
-        IChain::IChainCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
-        IProviders::IProvidersCalls,
+        IChain::IChainCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls,
+        IMarket::IMarketCalls, IProviders::IProvidersCalls,
     },
     system,
 };
@@ -29,6 +29,8 @@ pub enum Call {
     Chain(IChainCalls),
     /// A call of [`crate::abi::IMarket`].
     Market(IMarketCalls),
+    /// A call of [`crate::abi::IClaims`].
+    Claims(IClaimsCalls),
 }
 
 /// Why calldata is not a call.
@@ -58,6 +60,7 @@ impl Call {
             system::DISPUTES => strict(input).map(Call::Disputes),
             system::CHAIN => strict(input).map(Call::Chain),
             system::MARKET => strict(input).map(Call::Market),
+            system::CLAIMS => strict(input).map(Call::Claims),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

@@ -157,6 +157,18 @@ pub struct Params {
     pub seal_window_ms: u64,
     /// Blocks within which a metered trade is delivered.
     pub allotment_window: u32,
+    /// Blocks of a delivery window of claims.
+    pub claim_window_blocks: u32,
+    /// Collateral behind claims when they are issued, as a share of their value.
+    pub claim_initial_bps: u32,
+    /// And below which the issuer is called to add some.
+    pub claim_maintenance_bps: u32,
+    /// What an undelivered claim pays, as a share of its value.
+    pub claim_penalty_bps: u32,
+    /// Blocks in which such a call is answered.
+    pub claim_margin_window: u32,
+    /// Blocks for which an obligation is offered to others.
+    pub claim_closeout_window: u32,
 }
 
 impl Default for Params {
@@ -207,6 +219,12 @@ impl Default for Params {
             seal_window: 200,
             seal_window_ms: 10_000,
             allotment_window: 100_000,
+            claim_window_blocks: 20_000,
+            claim_initial_bps: 15_000,
+            claim_maintenance_bps: 12_500,
+            claim_penalty_bps: 12_500,
+            claim_margin_window: 1_200,
+            claim_closeout_window: 1_200,
         }
     }
 }
@@ -354,6 +372,20 @@ impl Params {
                 u64::from(self.seal_window).saturating_mul(self.min_block_interval_ms) >= self.seal_window_ms,
             ),
             ("allotment_window", self.allotment_window >= 1),
+            ("claim_window_blocks", self.claim_window_blocks >= 4),
+            // What is held back at the worst pays for a job at the band's upper edge.
+            (
+                "claim_maintenance_bps",
+                u64::from(self.claim_maintenance_bps) >= 10_000 + u64::from(self.band_bps)
+                    && self.claim_maintenance_bps <= 1_000_000,
+            ),
+            (
+                "claim_initial_bps",
+                self.claim_initial_bps >= self.claim_maintenance_bps && self.claim_initial_bps <= 1_000_000,
+            ),
+            ("claim_penalty_bps", self.claim_penalty_bps >= 10_000 && self.claim_penalty_bps <= 1_000_000),
+            ("claim_margin_window", self.claim_margin_window >= 1),
+            ("claim_closeout_window", self.claim_closeout_window >= 1),
         ];
         check_classes(&self.classes).map_err(GenesisError::Param)?;
         match checks.into_iter().find(|(_, good)| !good) {

@@ -143,6 +143,56 @@ impl JobSpec {
     }
 }
 
+impl From<crate::abi::IClaims::JobSpec> for JobSpec {
+    fn from(spec: crate::abi::IClaims::JobSpec) -> Self {
+        Self {
+            program: spec.program,
+            programSealed: spec.programSealed,
+            abi: spec.abi,
+            runtimeId: spec.runtimeId,
+            class: spec.class,
+            substitutes: spec.substitutes,
+            inputs: spec.inputs,
+            fuelPerTask: spec.fuelPerTask,
+            memoryMib: spec.memoryMib,
+            outputBytes: spec.outputBytes,
+            tasksPerLot: spec.tasksPerLot,
+            replicas: spec.replicas,
+            maxPricePerGigafuel: spec.maxPricePerGigafuel,
+            commitWindow: spec.commitWindow,
+            challengeWindow: spec.challengeWindow,
+            lifetime: spec.lifetime,
+            keyHash: spec.keyHash,
+            source: spec.source,
+        }
+    }
+}
+
+impl From<JobSpec> for crate::abi::IClaims::JobSpec {
+    fn from(spec: JobSpec) -> Self {
+        Self {
+            program: spec.program,
+            programSealed: spec.programSealed,
+            abi: spec.abi,
+            runtimeId: spec.runtimeId,
+            class: spec.class,
+            substitutes: spec.substitutes,
+            inputs: spec.inputs,
+            fuelPerTask: spec.fuelPerTask,
+            memoryMib: spec.memoryMib,
+            outputBytes: spec.outputBytes,
+            tasksPerLot: spec.tasksPerLot,
+            replicas: spec.replicas,
+            maxPricePerGigafuel: spec.maxPricePerGigafuel,
+            commitWindow: spec.commitWindow,
+            challengeWindow: spec.challengeWindow,
+            lifetime: spec.lifetime,
+            keyHash: spec.keyHash,
+            source: spec.source,
+        }
+    }
+}
+
 fn repeats(class: u32, substitutes: &[u32]) -> bool {
     let mut all = vec![class];
     all.extend(substitutes);
@@ -153,6 +203,16 @@ fn repeats(class: u32, substitutes: &[u32]) -> bool {
 /// Fuel in the thousandths of a gigafuel in which it is traded, rounded up.
 pub fn fuel_units(fuel: u64) -> u64 {
     fuel.div_ceil(GIGAFUEL / 1_000)
+}
+
+/// Thousandths of a gigafuel that all replicas of all lots of a job are traded as: what claims on
+/// capacity it takes to redeem for it.
+pub fn redeemed_units(spec: &JobSpec) -> u64 {
+    let per_lot = u64::from(spec.tasksPerLot.max(1));
+    let tasks = spec.inputs.len() as u64;
+    let lot = |tasks: u64| fuel_units(spec.fuelPerTask.saturating_mul(tasks));
+    let (whole, rest) = (tasks / per_lot, tasks % per_lot);
+    lot(per_lot).saturating_mul(whole).saturating_add(lot(rest)).saturating_mul(u64::from(spec.replicas))
 }
 
 /// What `fuel` may cost at most at `price` grains a gigafuel, rounded up.

@@ -13,12 +13,14 @@ pub const DISPUTES: Address = address!("00000000000000000000000000000000A55A0003
 pub const CHAIN: Address = address!("00000000000000000000000000000000A55A0004");
 /// Answers [`crate::abi::IMarket`].
 pub const MARKET: Address = address!("00000000000000000000000000000000A55A0005");
+/// Answers [`crate::abi::IClaims`].
+pub const CLAIMS: Address = address!("00000000000000000000000000000000A55A0006");
 
 /// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 5] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET];
+pub const ALL: [Address; 6] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

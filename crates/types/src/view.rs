@@ -1,8 +1,10 @@
 //! What the chain says about itself to people and programs: the shapes of the `assay_*` JSON-RPC
 //! methods. The ledger's queries fill them; providers, adjudicators and clients act on them.
 
+mod claims;
 mod market;
 
+pub use claims::{ClaimStatus, ClaimView, IssuanceView};
 pub use market::{
     BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange, Unfilled,
 };

@@ -143,6 +143,9 @@ pub(crate) struct SubmitArgs {
     /// Further classes, in order of preference, tried when that one does not serve it.
     #[arg(long, value_name = "CLASS")]
     pub(crate) substitute: Vec<String>,
+    /// Redeem claims for it instead of paying: CLASS/WINDOW/ISSUER or their ERC-1155 id.
+    #[arg(long, value_name = "CLAIM", conflicts_with_all = ["sealed", "budget", "max_price", "substitute"])]
+    pub(crate) claim: Option<String>,
     /// Most the whole job may cost, KRT: lowers the limit price to what that allows.
     #[arg(long, value_name = "KRT")]
     pub(crate) budget: Option<String>,

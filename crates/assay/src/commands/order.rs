@@ -52,19 +52,19 @@ fn named(order: String, client: ClientArgs) -> Named {
     }
 }
 
-async fn sender(client: &ClientArgs) -> Outcome<TxSender> {
+pub(super) async fn sender(client: &ClientArgs) -> Outcome<TxSender> {
     let wallet = connect::wallet(client)?;
     let chain = connect::chain(client)?;
     let chain_id = chain.status().await?.chain_id;
     Ok(TxSender::new(chain, Arc::new(TokioHost), wallet, chain_id, SenderConfig::default()))
 }
 
-fn amount(option: &str, text: &str) -> Outcome<Grains> {
+pub(super) fn amount(option: &str, text: &str) -> Outcome<Grains> {
     parse_krt(text).map_err(|e| Failure::new(Code::BadInput, format!("{option} cannot be read")).because(&e))
 }
 
 /// Units with up to three decimals, as thousandths.
-fn thousandths(option: &str, text: &str) -> Outcome<u64> {
+pub(super) fn thousandths(option: &str, text: &str) -> Outcome<u64> {
     let bad = || {
         Failure::new(Code::BadInput, format!("{option} cannot be read: '{text}'"))
             .next("write units with up to three decimals, as 2.5")

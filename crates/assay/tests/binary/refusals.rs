@@ -94,6 +94,7 @@ fn the_help_lists_every_command_and_exit_code() {
       account      Keys and balances
       chain        Read the chain
       market       Classes, books, prices, and the auction's rule for everybody to check
+      claims       Claims on capacity in a later window: issue, trade, send, see
       index        Keep the price record: follow, serve, rebuild
       top          A live view of the market: book, prices, jobs and blocks
       sim          Simulate agents against the market's rules

@@ -123,6 +123,8 @@ fn of_ledger(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError>
         Ok(query::orders(&*ctx.backend.head().state, owner, limit.min(JOBS_LISTED_MAX)))
     })?;
     reading(module, "assay_order", |params, ctx| Ok(query::order(&*ctx.backend.head().state, params.one()?)))?;
+    reading(module, "assay_claims", |params, ctx| Ok(query::claims(&*ctx.backend.head().state, params.one()?)))?;
+    reading(module, "assay_issuances", |params, ctx| Ok(query::issuances(&*ctx.backend.head().state, params.one()?)))?;
     reading(module, "assay_work", |params, ctx| Ok(query::work(&*ctx.backend.head().state, params.one()?)))?;
     reading(module, "assay_providers", |_, ctx| Ok(query::providers(&*ctx.backend.head().state)))?;
     reading(module, "assay_provider", |params, ctx| Ok(query::provider(&*ctx.backend.head().state, params.one()?)))?;

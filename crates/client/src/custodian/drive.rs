@@ -6,8 +6,8 @@ use alloy_primitives::{Address, B256, Bytes};
 use assay_store::{BlobId, Blobs, FetchError, PeerError, Source, open_blob, seal::key_binding, seal_key};
 use assay_types::{
     JobId, Params,
-    abi::{IDisputes, IJobs},
-    job::{job_id, seal_commitment},
+    abi::{IClaims, IDisputes, IJobs},
+    job::{job_id, redeemed_units, seal_commitment},
     system,
     view::{JobView, LotPhase, LotView, ReplicaPhase},
 };
@@ -176,9 +176,14 @@ impl Custodian {
         {
             return self.note_job(id_of(nonce));
         }
-        let request = match &state.seal {
-            None => TxRequest { to: system::JOBS, value: state.escrow, input: state.submission.clone() },
-            Some(seal) => self.sealed(&state, *seal).await?,
+        let request = match (&state.seal, state.claim) {
+            (Some(seal), _) => self.sealed(&state, *seal).await?,
+            (None, Some(id)) => {
+                let spec = self.folder.lock().spec()?;
+                let amount = redeemed_units(&spec);
+                TxRequest::call(system::CLAIMS, &IClaims::redeemCall { id, amount, spec: spec.into() })
+            }
+            (None, None) => TxRequest { to: system::JOBS, value: state.escrow, input: state.submission.clone() },
         };
         let mut unsaved = None;
         let sent = self.sender.send_noting(request, |nonce| {

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use assay_store::{BlobId, JobKey};
 use assay_types::{Grains, JobId, JobSpec, abi::IJobs, amount};
@@ -60,6 +60,9 @@ pub struct JobState {
     /// What hides the bid until it is opened, if it is sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Seal>,
+    /// ERC-1155 id of the claims that are redeemed for it, if it is paid so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<U256>,
     /// The job's id, once its submission is final.
     pub job: Option<JobId>,
     /// Lots and providers whose blobs were pushed.
@@ -156,6 +159,7 @@ impl JobFolder {
             escrow: sealed.escrow,
             nonce: None,
             seal: None,
+            claim: None,
             job: None,
             pushed: BTreeSet::new(),
             demanded: BTreeSet::new(),

@@ -10,6 +10,7 @@ use assay_types::{
 
 use super::{Case, Lot, assign, result, wanted};
 use crate::{
+    claims::redeem,
     keys::{self, LOT, SEALED_KEY},
     market::orders,
     math,
@@ -57,7 +58,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     case.job.lots_settled = sane(case.job.lots_settled.checked_add(1))?;
     case.job.lots_open = sane(case.job.lots_open.checked_sub(1))?;
     step.emit(system::JOBS, &IJobs::LotSettled { job: case.id, lot: case.index, fuel, paid });
-    Ok(())
+    redeem::delivered(step, case, share)
 }
 
 fn earned(leaves: &[Leaf], price: Grains) -> Option<Grains> {
@@ -65,18 +66,20 @@ fn earned(leaves: &[Leaf], price: Grains) -> Option<Grains> {
 }
 
 fn refund(step: &mut Step<'_>, case: &mut Case, amount: Grains) -> Done {
-    transfer(step, Pot::Escrow(case.id), Pot::Account(case.job.renter), amount)?;
+    transfer(step, Pot::Escrow(case.id), redeem::payer(case), amount)?;
     case.job.refunded = sane(case.job.refunded.checked_add(amount))?;
     Ok(())
 }
 
 /// Ends a lot unpaid: its replicas are let go without penalty, its escrow goes back.
 pub(crate) fn refund_lot(step: &mut Step<'_>, case: &mut Case, cause: JobCause) -> Done {
+    let supply_failed = redeem::supply_failed(step, case, cause);
     for replica in std::mem::take(&mut case.lot.replicas) {
         assign::release(step, case, &replica)?;
     }
     let share = case.escrow()?;
     refund(step, case, share)?;
+    redeem::undelivered(step, case, share, supply_failed)?;
     case.lot.phase = LotPhase::Refunded;
     case.lot.cause = cause;
     case.lot.due = 0;

@@ -67,6 +67,7 @@ fn running(step: &mut Step<'_>, case: &mut Case) -> Done {
                 slash::slash(step, case, &replica, Fault::LateCommit, amount, &catchers)?;
                 case.lot.excluded.push(replica.operator);
             } else {
+                case.lot.renter_late = true;
                 assign::release(step, case, &replica)?;
             }
         }

@@ -48,11 +48,15 @@ pub(crate) fn deliver_key(step: &mut Step<'_>, sender: Address, id: JobId, provi
     step.write(key, sealed);
     for index in lots {
         let mut case = Case::open(step, id, index)?;
-        let due = step.env.after(case.terms.commit_window);
+        let (window, ends_at) = (case.terms.commit_window, case.job.ends_at);
+        let due = step.env.after(window);
         let replica = case.replica_of(&provider)?;
         if replica.phase == ReplicaPhase::AwaitingKey {
+            let assigned = replica.due.saturating_sub(u64::from(step.env.params.key_window));
+            let in_time = assigned.saturating_add(u64::from(window)) <= ends_at;
             replica.phase = ReplicaPhase::Running;
             replica.due = due;
+            case.lot.renter_late |= in_time && due > ends_at;
             case.store_lot(step);
         }
     }

@@ -77,6 +77,7 @@ pub(crate) fn submit_from(
         limit: spec.maxPricePerGigafuel,
         order,
         opens_at,
+        prepaid: None,
     };
     let terms = Terms::of(spec);
     step.write(keys::of_job(TERMS, &id), &terms);
@@ -125,6 +126,7 @@ fn make_lots(step: &mut Step<'_>, id: &JobId, job: &Job, terms: &Terms, spec: &J
             settles_at: None,
             adjudicated: false,
             scheduled: None,
+            renter_late: false,
         };
         step.write(keys::of_lot(LOT, id, lots), &lot);
         step.write(keys::of_lot(INPUTS, id, lots), &inputs.to_vec());
@@ -142,6 +144,9 @@ pub(crate) fn amend(step: &mut Step<'_>, sender: Address, value: u128, id: JobId
     }
     if sender != job.renter {
         return Err(Failure::NotRenter.into());
+    }
+    if job.prepaid.is_some() {
+        return Err(Failure::PrepaidJob.into());
     }
     let terms = Terms::load(&step.state, &id)?;
     if limit == 0 {

@@ -33,7 +33,7 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, value: u128, call: &
                 min_fill: call.minFill,
                 expires: call.expires,
             };
-            let id = limits::place(step, sender, value, &terms)?;
+            let id = limits::place(step, sender, value, terms)?;
             return Ok(IMarket::placeCall::abi_encode_returns(&id).into());
         }
         IMarketCalls::amend(call) => {

@@ -6,14 +6,16 @@ use assay_market::{Book, Floating, Leaf, Order, Side, Sorted, clear_regions};
 use assay_types::class::{Class, Unit, is_leaf};
 
 use super::{
+    active,
     book::{LedgerBook, rule},
     compute, limits,
     trading::Trading,
 };
 use crate::{
-    keys,
+    claims::selling,
+    keys::{self, WINDOW_BOOK},
     reject::{BrokenInvariant, Done},
-    step::Step,
+    step::{Step, keys_under},
 };
 
 /// Orders that may trade in several leaves and are placed in one block, the most generous ones of each inner class.
@@ -34,6 +36,17 @@ pub(crate) fn run(step: &mut Step<'_>) -> Done {
         let family: Vec<&Class> = classes.iter().filter(|other| !other.retired && other.is_kin(class)).collect();
         done.extend(family.iter().map(|class| class.id));
         clear_family(step, classes, &family)?;
+    }
+    clear_windows(step)
+}
+
+/// The books of claims in which orders rest on both sides.
+fn clear_windows(step: &mut Step<'_>) -> Done {
+    for key in keys_under(&step.state, &[WINDOW_BOOK]).collect::<Vec<_>>() {
+        let (class, window) = keys::book_at_end(&key).ok_or(BrokenInvariant::Corrupt(WINDOW_BOOK))?;
+        if active(&step.env.params, class).is_some() {
+            selling::clear(step, class, window)?;
+        }
     }
     Ok(())
 }

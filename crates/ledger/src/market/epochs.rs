@@ -8,6 +8,7 @@ use assay_types::{Grains, abi::IMarket, system};
 
 use super::{book::LedgerBook, trading::Trading};
 use crate::{
+    claims::margin,
     codec::record,
     keys::{self, EPOCH, SOLD, TRADING},
     money::{self, Pot},
@@ -88,6 +89,7 @@ fn close(step: &mut Step<'_>, class: u32, epoch: u64) -> Done {
     (trading.reference, trading.capacity_blocks, trading.busy_blocks) = (next, 0, 0);
     (trading.open, trading.high, trading.low, trading.volume, trading.turnover) = (None, None, None, 0, 0);
     trading.store(step, class, 0);
+    margin::index_moved(step, class);
     let traded: Vec<_> = keys_under(&step.state, &keys::key(SOLD, &[&class.to_be_bytes()])).collect();
     traded.into_iter().for_each(|key| step.state.delete(key));
     step.write(epoch_key(class, epoch), &record);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
-use assay_market::{Side, Sorted, clear};
+use assay_market::{Clearing, Rule, Side, Sorted, clear};
 use assay_types::{
     Grains,
     abi::IMarket,
@@ -19,6 +19,7 @@ use super::{
     trading::{self, Trading, cost_up},
 };
 use crate::{
+    claims::{self, Issuance, selling},
     keys::{self, OWNED},
     money::{self, OrderPot, Pot, transfer},
     providers::Provider,
@@ -35,6 +36,8 @@ pub(crate) enum Reason {
     Cancelled = 2,
     Expired = 3,
     Retired = 4,
+    /// The claims it offered were closed out.
+    ClosedOut = 5,
 }
 
 /// What a new order says.
@@ -62,15 +65,31 @@ fn check(step: &Step<'_>, class: &Class, price: Grains, quantity: u64, expires: 
     Ok(())
 }
 
-/// Places an order; it takes part from the next block on.
-pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, terms: &Terms) -> Done<u64> {
+/// Places an order; it takes part from the next block on. One in a window ends with it at the latest.
+pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, mut terms: Terms) -> Done<u64> {
     let class = live_class(step, terms.class)?;
-    if class.unit == Unit::Gigafuel {
-        return Err(Failure::WrongClass.into());
+    let ends = claims::ends(&step.env.params, terms.window);
+    match (class.unit == Unit::Gigafuel, terms.window) {
+        (true, 0) => return Err(Failure::WrongClass.into()),
+        (false, 0) => {}
+        (false, _) => return Err(Failure::WindowClosed.into()),
+        (true, _) if terms.side == Side::Ask => return Err(Failure::SellClaims.into()),
+        (true, _) if !is_leaf(&step.env.params.classes, class) => return Err(Failure::NotLeaf.into()),
+        (true, _) if ends <= step.env.height() => return Err(Failure::WindowClosed.into()),
+        (true, _) => terms.expires = terms.expires.min(ends),
     }
-    if terms.window != 0 {
-        return Err(Failure::WindowClosed.into());
-    }
+    post(step, sender, value, class, Source::Limit, &terms)
+}
+
+/// Opens an order of limit and quantity of its own.
+pub(crate) fn post(
+    step: &mut Step<'_>,
+    sender: Address,
+    value: u128,
+    class: &Class,
+    source: Source,
+    terms: &Terms,
+) -> Done<u64> {
     check(step, class, terms.price, terms.quantity, terms.expires)?;
     if terms.min_fill > terms.quantity {
         return Err(Failure::MinFillTooLarge.into());
@@ -79,7 +98,7 @@ pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, terms: &T
     if terms.min_fill > 0 && trading.min_fills >= step.env.params.max_min_fills_per_book {
         return Err(Failure::TooManyMinFills.into());
     }
-    if terms.side == Side::Ask {
+    if terms.side == Side::Ask && source == Source::Limit {
         if value != 0 {
             return Err(Failure::NotPayable.into());
         }
@@ -89,7 +108,7 @@ pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, terms: &T
         Provider::load(&step.state, &sender)?.ok_or(Failure::UnknownProvider)?;
     }
     no_self_trade(step, &sender, None, terms)?;
-    let id = orders::open(step, sender, Source::Limit, terms.side, terms.class, terms.expires)?;
+    let id = orders::open(step, sender, source, terms.side, terms.class, terms.expires)?;
     if terms.side == Side::Bid {
         let escrow = fits(cost_up(terms.price, terms.quantity))?;
         if value < escrow {
@@ -126,7 +145,7 @@ fn no_self_trade(step: &Step<'_>, sender: &Address, except: Option<u64>, terms: 
         keys_under(&step.state, &prefix).filter_map(|key| keys::order_at_end(&key)).filter(|id| Some(*id) != except)
     {
         let Some(other) = Order::load(&step.state, id)? else { continue };
-        let same = other.source == Source::Limit && (other.class, other.window) == (terms.class, terms.window);
+        let same = other.source.is_placed() && (other.class, other.window) == (terms.class, terms.window);
         let crosses = match terms.side {
             Side::Bid => other.side == Side::Ask && other.price <= terms.price,
             Side::Ask => other.side == Side::Bid && other.price >= terms.price,
@@ -140,7 +159,7 @@ fn no_self_trade(step: &Step<'_>, sender: &Address, except: Option<u64>, terms: 
 
 /// A limit order that is open and the sender's.
 fn own(step: &Step<'_>, sender: &Address, id: u64) -> Done<Order> {
-    let order = Order::load(&step.state, id)?.filter(|order| order.source == Source::Limit);
+    let order = Order::load(&step.state, id)?.filter(|order| order.source.is_placed());
     let order = order.ok_or(Failure::UnknownOrder)?;
     if order.owner != *sender {
         return Err(Failure::NotOwner.into());
@@ -154,10 +173,17 @@ pub(crate) fn amend(
     sender: Address,
     value: u128,
     id: u64,
-    (price, quantity, expires): (Grains, u64, u64),
+    (price, quantity, mut expires): (Grains, u64, u64),
 ) -> Done {
     let mut order = own(step, &sender, id)?;
     let class = live_class(step, order.class)?;
+    if order.window != 0 {
+        expires = expires.min(claims::ends(&step.env.params, order.window));
+    }
+    if let Some(claim) = selling::offered(&order) {
+        let (_, issuance) = Issuance::live(step, claim.to_u256())?;
+        expires = expires.min(issuance.last);
+    }
     check(step, class, price, quantity, expires)?;
     let Order { class, window, side, min_fill, .. } = order;
     no_self_trade(step, &sender, Some(id), &Terms { class, window, side, price, quantity, min_fill, expires })?;
@@ -172,6 +198,7 @@ pub(crate) fn amend(
     } else if value != 0 {
         return Err(Failure::NotPayable.into());
     }
+    selling::resize(step, &order, quantity)?;
     if order.expires != expires {
         schedule::cancel(step, order.expires, &Due::Order(id));
         schedule::at(step, expires, Due::Order(id));
@@ -196,6 +223,7 @@ pub(crate) fn end(step: &mut Step<'_>, id: u64, reason: Reason) -> Done {
     let pot = Pot::Order(OrderPot::Bid, id);
     let refunded = money::held(&step.state, pot)?;
     transfer(step, pot, Pot::Account(order.owner), refunded)?;
+    selling::resize(step, &order, 0)?;
     schedule::cancel(step, order.expires, &Due::Order(id));
     orders::close(step, id)?;
     step.emit(system::MARKET, &IMarket::OrderClosed { id, reason: reason as u8, refunded });
@@ -213,16 +241,7 @@ pub(crate) fn clear_book(step: &mut Step<'_>, class: u32, window: u32, extra: &S
     let Some(price) = clearing.price else {
         return trading::note(step, (class, window), None, 0, None, edges);
     };
-    let (mut bought, mut sold) = (Vec::new(), Vec::new());
-    for (side, fill) in clearing.fills() {
-        match side {
-            Side::Bid => bought.push((fill.id, fill.quantity)),
-            Side::Ask => sold.push((fill.id, fill.quantity)),
-        }
-    }
-    for list in [&mut bought, &mut sold] {
-        list.sort_by_cached_key(|(id, _)| rule.tie(*id));
-    }
+    let (bought, sold) = sides(&clearing, &rule);
     let volume: u64 = bought.iter().map(|(_, quantity)| *quantity).fold(0, u64::saturating_add);
     for (bid, ask, quantity) in pairs(&bought, &sold) {
         let seller = Order::load(&step.state, ask)?.ok_or(BrokenInvariant::Missing(keys::ORDER))?.owner;
@@ -235,8 +254,26 @@ pub(crate) fn clear_book(step: &mut Step<'_>, class: u32, window: u32, extra: &S
     trading::note(step, (class, window), Some(price), volume, clearing.range, edges)
 }
 
+/// Orders and how much of each was filled.
+pub(crate) type Filled = Vec<(u64, u64)>;
+
+/// What was bought and what was sold by which order, each in tie order.
+pub(crate) fn sides(clearing: &Clearing, rule: &Rule) -> (Filled, Filled) {
+    let (mut bought, mut sold) = (Vec::new(), Vec::new());
+    for (side, fill) in clearing.fills() {
+        match side {
+            Side::Bid => bought.push((fill.id, fill.quantity)),
+            Side::Ask => sold.push((fill.id, fill.quantity)),
+        }
+    }
+    for list in [&mut bought, &mut sold] {
+        list.sort_by_cached_key(|(id, _)| rule.tie(*id));
+    }
+    (bought, sold)
+}
+
 /// Who trades with whom: both lists side by side, each cut where the other ends.
-fn pairs(bought: &[(u64, u64)], sold: &[(u64, u64)]) -> Vec<(u64, u64, u64)> {
+pub(crate) fn pairs(bought: &[(u64, u64)], sold: &[(u64, u64)]) -> Vec<(u64, u64, u64)> {
     let (mut pairs, mut bids, mut asks) = (Vec::new(), bought.iter().copied(), sold.iter().copied());
     let (mut bid, mut ask) = (bids.next(), asks.next());
     while let (Some((buyer, wants)), Some((seller, has))) = (bid, ask) {
@@ -249,7 +286,7 @@ fn pairs(bought: &[(u64, u64)], sold: &[(u64, u64)]) -> Vec<(u64, u64, u64)> {
 }
 
 /// Takes what was filled from an order, and returns what a bid no longer needs.
-fn reduce(step: &mut Step<'_>, id: u64, filled: u64, price: Grains) -> Done {
+pub(crate) fn reduce(step: &mut Step<'_>, id: u64, filled: u64, price: Grains) -> Done {
     let mut order = Order::load(&step.state, id)?.ok_or(BrokenInvariant::Missing(keys::ORDER))?;
     order.quantity = sane(order.quantity.checked_sub(filled))?;
     order.min_fill = order.min_fill.min(order.quantity);

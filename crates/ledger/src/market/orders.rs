@@ -7,7 +7,7 @@ use assay_types::class::Unit;
 use super::{Booked, Order, Source, active, book, limits, trading::Trading};
 use crate::{
     jobs::{self, Job, Terms},
-    keys::{self, ORDER, PARKED, STALE},
+    keys::{self, ORDER, PARKED, STALE, WINDOW_BOOK},
     math,
     providers::Provider,
     reject::{BrokenInvariant, Done, Failure, sane},
@@ -94,7 +94,7 @@ pub(crate) fn close(step: &mut Step<'_>, id: u64) -> Done {
         0 => step.state.delete(counter),
         left => step.write(counter, &left),
     }
-    Ok(())
+    if order.window == 0 { Ok(()) } else { super::trading::forget(step, order.class, order.window) }
 }
 
 /// Sees to the places of all orders that were touched in this block.
@@ -126,11 +126,11 @@ fn see_to(step: &mut Step<'_>, id: u64) -> Done<bool> {
             count(step, &mut order, &provider_record)?;
             ask_entry(step, id, &provider_record, &provider)?
         }
-        Source::Limit if active(&step.env.params, order.class).is_none() => {
+        Source::Limit | Source::Claim(_) if active(&step.env.params, order.class).is_none() => {
             limits::end(step, id, limits::Reason::Retired)?;
             return Ok(true);
         }
-        Source::Limit => Some(Booked {
+        Source::Limit | Source::Claim(_) => Some(Booked {
             class: order.class,
             price: order.price,
             quantity: order.quantity,
@@ -171,6 +171,13 @@ fn rebook(step: &mut Step<'_>, id: u64, order: &mut Order, wanted: Option<Booked
             trading.min_fills = step_by(trading.min_fills)?;
         }
         trading.store(step, booked.class, order.window);
+        if order.window != 0 {
+            let both = keys::of_book(WINDOW_BOOK, booked.class, order.window);
+            match trading.bids > 0 && trading.asks > 0 {
+                true => step.mark(both),
+                false => step.state.delete(both),
+            }
+        }
         match comes {
             true => book::put(step, order.window, order.side, id, &booked),
             false => book::take(step, order.window, order.side, id, &booked),
@@ -262,8 +269,10 @@ pub(crate) fn due(step: &mut Step<'_>, id: u64) -> Done {
     let Some(mut order) = Order::load(&step.state, id)? else { return Ok(()) };
     let height = step.env.height();
     match order.source {
-        Source::Limit if height >= order.expires => return limits::end(step, id, limits::Reason::Expired),
-        Source::Limit | Source::Ask(_) => {}
+        Source::Limit | Source::Claim(_) if height >= order.expires => {
+            return limits::end(step, id, limits::Reason::Expired);
+        }
+        Source::Limit | Source::Claim(_) | Source::Ask(_) => {}
         Source::Job(job) => match order.parked {
             Some(_) => unpark(step, id, &mut order),
             // It rested in this class long enough.

@@ -5,12 +5,13 @@ use assay_types::{Grains, Params, abi::IMarket, system};
 
 use super::active;
 use crate::{
+    claims,
     codec::record,
     keys::{self, CLEARED, SOLD, TRADING},
     math,
     reject::{BrokenInvariant, Done, sane},
     state::StateRead,
-    step::{Step, read},
+    step::{Step, keys_under, read},
 };
 
 /// Clearings remembered for whoever asks why an order was not filled.
@@ -66,8 +67,13 @@ impl Trading {
         window: u32,
     ) -> Result<Self, BrokenInvariant> {
         let opening = active(params, class).map_or(1, |class| class.opening_reference);
-        let kept: Option<Self> = read(view, &keys::of_book(TRADING, class, window))?;
-        Ok(kept.unwrap_or_else(|| Self { reference: opening, ..Self::default() }))
+        let kept = |window| read::<Self>(view, &keys::of_book(TRADING, class, window));
+        let now = kept(0)?.unwrap_or_else(|| Self { reference: opening, ..Self::default() });
+        if window == 0 {
+            return Ok(now);
+        }
+        // Prices of every window start from today's.
+        Ok(Self { reference: now.reference, ..kept(window)?.unwrap_or_default() })
     }
 
     pub(crate) fn of(step: &Step<'_>, class: u32, window: u32) -> Done<Self> {
@@ -130,6 +136,18 @@ pub(crate) fn note(
     key.extend_from_slice(&slot.to_be_bytes());
     step.write(key, &cleared);
     trading.store(step, class, window);
+    Ok(())
+}
+
+/// Forgets the book of a window that is over and in which nothing rests.
+pub(crate) fn forget(step: &mut Step<'_>, class: u32, window: u32) -> Done {
+    let trading = Trading::of(step, class, window)?;
+    let over = step.env.height() >= claims::ends(&step.env.params, window);
+    if over && trading.bids == 0 && trading.asks == 0 {
+        step.state.delete(keys::of_book(TRADING, class, window));
+        let cleared: Vec<_> = keys_under(&step.state, &keys::of_book(CLEARED, class, window)).collect();
+        cleared.into_iter().for_each(|key| step.state.delete(key));
+    }
     Ok(())
 }
 

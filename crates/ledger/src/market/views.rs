@@ -200,7 +200,9 @@ fn order_view(here: &Here<'_>, id: u64) -> Read<Option<OrderView>> {
             (OrderKind::Job { job }, money::held(here.view, Pot::Escrow(job))?, record.limit, record.opens_at)
         }
         Source::Ask(_) => (OrderKind::Capacity, 0, 0, 0),
-        Source::Limit => (OrderKind::Limit, money::held(here.view, Pot::Order(OrderPot::Bid, id))?, order.price, 0),
+        Source::Limit | Source::Claim(_) => {
+            (OrderKind::Limit, money::held(here.view, Pot::Order(OrderPot::Bid, id))?, order.price, 0)
+        }
     };
     let class = order.booked.map_or(order.class, |booked| booked.class);
     let price = order.booked.map_or(limit, |booked| booked.price);

@@ -75,6 +75,11 @@ pub(crate) fn params() -> Params {
         max_attempts: 3,
         classes: vec![Class::any_cpu(PRICE / 2)],
         band_bps: 10_000,
+        claim_initial_bps: 25_000,
+        claim_maintenance_bps: 20_000,
+        claim_window_blocks: 60,
+        claim_margin_window: 6,
+        claim_closeout_window: 8,
         ..Params::default()
     }
 }
@@ -100,6 +105,10 @@ pub(crate) fn genesis() -> Genesis {
             .collect(),
         params: params(),
     }
+}
+
+fn params_of(state: &MemState) -> Params {
+    query::params(state).expect("a genesis")
 }
 
 /// A chain of blocks on one state.
@@ -146,6 +155,7 @@ impl Net {
         self.invariant_books_balance();
         self.invariant_collateral_and_escrow_are_behind_open_lots();
         self.invariant_the_schedule_holds_open_lots_only();
+        self.invariant_claims_are_somewhere_and_covered();
         results
     }
 
@@ -204,6 +214,46 @@ impl Net {
         let entries = |table: u8| self.state.scan(&[table], Some(&[table + 1])).filter(|(key, _)| future(key)).count();
         assert!(entries(0x40) <= lots, "one deadline a lot at height {}", self.height);
         assert!(entries(0x41) <= open, "one end a job at height {}", self.height);
+    }
+
+    /// What is outstanding of an issuance is what all have of it, those being redeemed are those of open
+    /// jobs, and a pot belongs to an issuance.
+    pub(crate) fn invariant_claims_are_somewhere_and_covered(&self) {
+        use assay_ledger::StateRead;
+        use std::collections::BTreeMap;
+        let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().expect("eight bytes"));
+        let mut held: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        for (key, value) in self.state.scan(&[0x61], Some(&[0x62])) {
+            assert_ne!(number(&value), 0, "no empty balance is kept");
+            *held.entry(key[1..29].to_vec()).or_default() += number(&value);
+        }
+        assert_eq!(
+            self.state.scan(&[0x61], Some(&[0x62])).count(),
+            self.state.scan(&[0x62], Some(&[0x63])).count(),
+            "listed by issuance and by owner"
+        );
+        let mut pots: BTreeMap<Vec<u8>, u128> = BTreeMap::new();
+        for (key, value) in self.state.scan(&[0x05, 5], Some(&[0x05, 6])) {
+            pots.insert(key[2..].to_vec(), u128::from_be_bytes(value.try_into().expect("an amount")));
+        }
+        let orders = query::orders(&self.state, None, usize::MAX);
+        for class in params_of(&self.state).classes {
+            for one in query::issuances(&self.state, class.id) {
+                let mut key = one.claim.class.to_be_bytes().to_vec();
+                key.extend(one.claim.window.to_be_bytes());
+                key.extend(one.claim.issuer);
+                assert_eq!(held.remove(&key).unwrap_or_default(), one.outstanding, "{one:?} at {}", self.height);
+                assert_eq!(pots.remove(&key).unwrap_or_default(), one.collateral, "{one:?} at {}", self.height);
+                assert!(one.offered + one.redeeming <= one.outstanding);
+                assert_eq!(one.redeeming == 0, one.in_jobs == 0, "{one:?} at {}", self.height);
+            }
+            let asked =
+                |order: &&assay_types::view::OrderView| order.window != 0 && !order.bid && order.class == class.id;
+            let asks: u64 = orders.iter().filter(asked).map(|order| order.quantity).sum();
+            let offered: u64 = query::issuances(&self.state, class.id).iter().map(|one| one.offered).sum();
+            assert_eq!(asks, offered, "what is offered is behind asks at height {}", self.height);
+        }
+        assert!(held.is_empty() && pots.is_empty(), "no claims and no pot without an issuance at {}", self.height);
     }
 
     pub(crate) fn nonce(&self, name: &str) -> u64 {

@@ -4,17 +4,21 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use assay_client::{JobRequest, JobTerms, Progress as JobProgress, Until, receipt::Disclose};
 use assay_exec::{Engine, EngineConfig, bundle};
-use assay_types::{Abi, B256, Bytes, GIGAFUEL, Grains, parse_krt, view::ProviderView};
+use assay_types::{
+    Abi, B256, Bytes, ClaimId, GIGAFUEL, Grains, parse_krt,
+    view::{IssuanceView, ProviderView},
+};
+use jsonrpsee::rpc_params;
 use serde_json::json;
 
 use super::{line_of, renter, save, show};
 use crate::{
     cli::{AbiArg, SubmitArgs},
-    commands::market,
+    commands::{claims, connect, market},
     failure::{Code, Failure, Outcome},
     network::write_file,
     pricing::read,
-    renter::ended_well,
+    renter::{How, ended_well},
     terminal::Terminal,
     words::krt,
 };
@@ -41,6 +45,12 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         }
     };
     let price = within_budget(&args, price, inputs.len())?;
+    let claim = args.claim.as_deref().map(claims::id).transpose()?;
+    let (class, price) = match claim.and_then(ClaimId::from_u256) {
+        Some(claim) => (claim.class, redemption_price(&args, claim).await?),
+        None => (class.class.id, price),
+    };
+    let how = How { sealed: args.sealed, claim };
     let request = JobRequest {
         program: program.into(),
         program_sealed: true,
@@ -48,7 +58,7 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         terms: JobTerms {
             abi,
             runtime_id: B256::from(assay_exec::runtime_id()),
-            class: class.class.id,
+            class,
             substitutes,
             fuel_per_task: args.fuel.saturating_mul(GIGAFUEL),
             memory_mib: args.memory,
@@ -66,7 +76,7 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     let dir = args.client.jobs_dir.join(format!("{stem}-{}", hex::encode(tag)));
     let bar = terminal.spinner("job");
     bar.say("submitting");
-    let (custodian, id) = renter.submit_as(&request, &dir, args.sealed).await?;
+    let (custodian, id) = renter.submit_as(&request, &dir, how).await?;
     terminal.note(format!("job {id}\nkept in {}", dir.display()));
     let until = if args.wait { Until::Fetched } else { Until::HandedOver };
     let say = |progress: &JobProgress| {
@@ -168,6 +178,15 @@ fn warn_if_too_low(price: Grains, providers: &[ProviderView], replicas: u8, term
         )),
         None => terminal.note(format!("{} providers offer work and the job wants {replicas}: it waits", asks.len())),
     }
+}
+
+/// The limit price that a job paid with claims has to name now.
+async fn redemption_price(args: &SubmitArgs, claim: ClaimId) -> Outcome<Grains> {
+    let issued: Vec<IssuanceView> = connect::ask(&args.client.rpc, "assay_issuances", rpc_params![claim.class]).await?;
+    let found = issued.iter().find(|one| one.claim == claim);
+    found.map(|one| one.redemption_price).ok_or_else(|| {
+        Failure::new(Code::NotFound, "nothing is issued under that claim").next("see `assay claims issued`")
+    })
 }
 
 /// Refuses a job that wants more operators than offer work.
