@@ -57,7 +57,12 @@ fn every_crate_imports_only_what_the_architecture_allows() {
 
 #[test]
 fn only_one_crate_names_each_heavy_engine() {
-    for (engine, owner) in [("commonware-", "crates/chain"), ("wasmtime", "crates/exec"), ("iroh", "crates/store")] {
+    for (engine, owner) in [
+        ("commonware-", "crates/chain"),
+        ("wasmtime", "crates/exec"),
+        ("iroh", "crates/store"),
+        ("sqlx", "crates/indexer"),
+    ] {
         for entry in fs::read_dir(root().join("crates")).expect("crates/ is readable") {
             let folder = entry.expect("an entry").path();
             // The simulation runs the chain on commonware's deterministic runtime.

@@ -139,3 +139,51 @@ fn an_order_rests_says_why_is_amended_and_filled_or_taken_back() {
     assert_eq!(job["verified"], true);
     up.stop();
 }
+
+#[test]
+fn capacity_is_issued_sold_bought_and_sent() {
+    let place = Place::new();
+    let up = place.up(&[]);
+    let rpc = up.rpc().to_owned();
+    let renter = up.facts["account"].as_str().expect("an address").to_owned();
+    let secrets = std::fs::read_to_string(place.path().join("net/secrets.json")).expect("reads");
+    let secrets: Value = serde_json::from_str(&secrets).expect("is JSON");
+    place.write("p.key", secrets["providers"][0].as_str().expect("a key").as_bytes());
+    let imported = place.json(&["account", "import", "p.key", "--keys", "net/keys"]);
+    let issuer = imported["address"].as_str().expect("an address").to_owned();
+    let with = |who: &str, args: &[&str]| {
+        place.json(&[args, &["--rpc", &rpc, "--keys", "net/keys", "--account", who]].concat())
+    };
+    let refused = |who: &str, args: &[&str], code| {
+        place.refused(&[args, &["--rpc", &rpc, "--keys", "net/keys", "--account", who]].concat(), code)
+    };
+
+    let issue = ["claims", "issue", "--window", "1", "--gigafuel", "100", "--price", "0.001", "--rate", "1"];
+    assert!(refused(&renter, &issue, 5).contains("NotSelling"));
+    let issued = with(&issuer, &issue);
+    // The index is above the issue price: half more than 100 times 0.0011 KRT.
+    assert!(grains(&issued["collateral_grains"]) >= 165_000_000_000_000_000, "{issued}");
+    let claim = format!("1/1/{issuer}");
+    let listed = with(&issuer, &["claims", "issued"]);
+    assert_eq!(listed["issuances"][0]["outstanding"], 100_000);
+    with(&issuer, &["claims", "sell", &claim, "--gigafuel", "40", "--price", "0.0011"]);
+    with(&renter, &["claims", "buy", "--window", "1", "--gigafuel", "30", "--price", "0.0012"]);
+    until(|| with(&renter, &["claims", "list"])["claims"][0]["amount"] == 30_000);
+    with(
+        &renter,
+        &["claims", "transfer", &claim, "--to", "0x00000000000000000000000000000000000000aa", "--gigafuel", "10.5"],
+    );
+    assert_eq!(with(&renter, &["claims", "list"])["claims"][0]["amount"], 19_500);
+    with(&renter, &["claims", "top-up", &claim, "--amount", "1"]);
+    with(&issuer, &["claims", "withdraw", &claim]);
+    assert!(
+        refused(&renter, &["claims", "transfer", &claim, "--to", &issuer, "--gigafuel", "99"], 5).contains("Claim")
+    );
+    assert!(refused(&renter, &["claims", "collect", "nothing"], 3).contains("CLASS/WINDOW/ISSUER"));
+    let program = root().join("jobs/bin/demo-wasi.wasm").display().to_string();
+    place.write("one.txt", b"one");
+    let redeem = ["job", "submit", &program, "--abi", "wasi", "--input", "one.txt", "--fuel", "1", "--claim", &claim];
+    assert!(refused(&renter, &redeem, 5).contains("RedemptionEarly"), "its window has not begun");
+    assert_eq!(with(&renter, &["chain", "status"])["books_balanced"], true);
+    up.stop();
+}
