@@ -124,11 +124,17 @@ impl Net {
 
     /// The index doubles at the end of the epoch under way.
     fn index_doubles(&mut self) {
+        self.index_reaches(PRICE);
+    }
+
+    /// A trade at `price` makes it the index at the end of the epoch under way.
+    fn index_reaches(&mut self, price: u128) {
         self.all_close();
-        self.asking("p3", PRICE, true);
-        self.assigned(spec(1, 1, 1));
+        self.asking("p3", price, true);
+        let job = self.assigned(JobSpec { maxPricePerGigafuel: price, ..spec(1, 1, 1) });
+        self.ok("renter", JOBS, 0, IJobs::cancelCall { job });
         self.until(20, |net| net.height.is_multiple_of(20));
-        assert_eq!(query::market_classes(&self.state)[0].reference, PRICE);
+        assert_eq!(query::market_classes(&self.state)[0].reference, price);
     }
 
     /// Events of one kind in the next blocks.
@@ -428,17 +434,35 @@ fn claims_come_back_when_the_holder_is_to_blame() {
     assert_eq!(net.events::<IClaims::ClaimsReturned>().iter().map(|told| told.amount).sum::<u64>(), 60_000);
     // No key ever came: whatever the job ends with, nobody owes anything.
     let never = net.redeem("renter", job(1));
-    // The key came too late for the job's lifetime.
-    let late = net.redeem("renter", job(1));
-    net.until(3, |net| net.replicas(late, 0).len() == 2);
-    net.until(30, |net| net.height + 2 >= net.job(late).ends_at);
-    if net.job(late).lots[0].replicas.iter().any(|r| r.phase == assay_types::view::ReplicaPhase::AwaitingKey) {
-        net.deliver_keys(late);
-    }
+    // The key came in the last moment, too late for the job's lifetime.
+    let late = net.redeem("renter", JobSpec { lifetime: 16, ..spec(1, 1, 1) });
+    net.until(3, |net| net.replicas(late, 0).len() == 1);
+    let due = net.lot(late, 0).replicas[0].due;
+    net.at(due - 1);
+    net.deliver_keys(late);
+    assert!(net.lot(late, 0).replicas[0].due > net.job(late).ends_at);
     net.until(60, |net| [never, late].iter().all(|id| net.job(*id).outcome.is_some()));
+    assert_eq!(net.job(late).cause, JobCause::LifetimeEnded);
     assert_eq!(net.has_of("renter"), 60_000);
     let one = net.issued(1, "p1").expect("is there");
     assert_eq!((one.collateral, one.in_jobs, one.outstanding), (initial(ISSUED, AT), 0, ISSUED));
+}
+
+#[test]
+fn claims_come_back_when_every_machine_declines() {
+    let mut net = net();
+    net.issue("p1", 1, ISSUED);
+    net.ok("p1", CLAIMS, 0, send_call("p1", addr("renter"), 20_000));
+    net.at(START + 10);
+    let id = net.redeem("renter", job(1));
+    for _ in 0..2 {
+        net.until(3, |net| net.replicas(id, 0).len() == 2);
+        let who = net.replicas(id, 0).remove(0);
+        net.ok(&who, JOBS, 0, IJobs::declineCall { job: id, lot: 0, reason: 1 });
+    }
+    net.until(40, |net| net.job(id).outcome.is_some());
+    assert_eq!(net.job(id).cause, JobCause::NoEligibleProviders, "nobody is left");
+    assert_eq!((net.has_of("renter"), net.job(id).compensated), (20_000, 0));
 }
 
 #[test]
@@ -524,6 +548,35 @@ fn another_provider_takes_over_at_half_time_for_half_the_old_collateral() {
     net.pass(1);
     assert_eq!((net.balance("p1"), net.balance("p2")), (first + old / 2, second + posted));
     assert!(net.issued(1, "p1").is_none());
+}
+
+#[test]
+fn an_obligation_can_change_hands_twice_and_each_obligor_gets_its_rest() {
+    let mut net = net();
+    let amount = 20_000;
+    net.issue("p1", 3, amount);
+    let offered = |net: &mut Net, index: u128| {
+        net.index_reaches(index);
+        net.until(10, |net| !net.events::<IClaims::ObligationOffered>().is_empty());
+        net.issued(3, "p1").expect("is there").collateral
+    };
+    let take = || IClaims::takeOverCall { id: id(3, "p1") };
+    let old = offered(&mut net, PRICE);
+    net.pass(1);
+    net.ok("p2", CLAIMS, 500 * PRICE, take());
+    let rest = old - old * 2 / 8;
+    assert_eq!(net.issued(3, "p1").expect("is there").collateral, initial(amount, PRICE) + rest);
+    let old = offered(&mut net, 2 * PRICE);
+    assert_eq!(net.fail("p2", CLAIMS, 500 * PRICE, take()), "SameObligor");
+    net.pass(4);
+    net.ok("p1", CLAIMS, 500 * PRICE, take());
+    let left = old - old * 6 / 8;
+    let (first, posted) = (rest * 2 / 8, initial(amount, 2 * PRICE));
+    assert_eq!(net.issued(3, "p1").expect("is there").collateral, posted + left);
+    net.at(END + 120);
+    let before = (net.balance("p1"), net.balance("p2"));
+    net.pass(1);
+    assert_eq!((net.balance("p1"), net.balance("p2")), (before.0 + posted + first, before.1 + left - first));
 }
 
 #[test]
