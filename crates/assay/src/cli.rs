@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs, WhichClaim};
+pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
 pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OrderCommand, PlaceArgs, SideArg, SimCommand, WhichClass,

@@ -119,8 +119,10 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
 }
 
 /// Whether something is due for which the chain should go on producing blocks at full pace: a lot
-/// with a deadline (its windows are counted in blocks), or a book that changed since it was cleared. An
+/// with a deadline (its windows are counted in blocks), a sealed bid's window, or a book that changed since it was cleared. An
 /// order that nobody can serve yet does not keep an idle chain awake.
 pub fn work_pending(view: &dyn StateRead) -> bool {
-    view.scan(&[DUE_LOT], Some(&[DUE_END])).next().is_some() || view.get(&keys::fresh()).is_some()
+    view.scan(&[DUE_LOT], Some(&[DUE_END])).next().is_some()
+        || view.scan(&[DUE_SEAL], keys::after(&[DUE_SEAL]).as_deref()).next().is_some()
+        || view.get(&keys::fresh()).is_some()
 }

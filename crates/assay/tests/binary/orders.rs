@@ -159,7 +159,7 @@ fn capacity_is_issued_sold_bought_and_sent() {
     };
 
     let issue = ["claims", "issue", "--window", "1", "--gigafuel", "100", "--price", "0.001", "--rate", "1"];
-    assert!(refused(&renter, &issue, 5).contains("NotSelling"));
+    assert!(refused(&renter, &issue, 5).contains("UnknownProvider"));
     let issued = with(&issuer, &issue);
     // The index is above the issue price: half more than 100 times 0.0011 KRT.
     assert!(grains(&issued["collateral_grains"]) >= 165_000_000_000_000_000, "{issued}");
