@@ -124,7 +124,7 @@ pub(crate) fn provider(n: u8) -> ProviderView {
         max_lots: 8,
         max_fuel_per_task: 1,
         max_memory_mib: 1,
-        open: n % 4 != 0,
+        open: !n.is_multiple_of(4),
         collateral: 1,
         locked: 0,
         withdrawing: 0,

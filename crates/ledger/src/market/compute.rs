@@ -10,9 +10,9 @@
 
 mod handout;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-use assay_market::{Book, Clearing, Order as Entry, Rule, Side, Sorted, clear};
+use assay_market::{Book, Clearing, Order as Resting, Rule, Side, Sorted, clear};
 use assay_types::{Grains, class::Class};
 
 use self::handout::{Plan, hand_out};
@@ -83,7 +83,7 @@ fn settle_on(step: &Step<'_>, floor: &mut Floor, extra: &Sorted) -> Done<(Cleari
                 out.extend(missed);
                 return Ok((clearing, plan, out));
             }
-            let idle = |ask: &&Entry| plan.used.get(&ask.id).copied().unwrap_or(0) < ask.quantity;
+            let idle = |ask: &&Resting| plan.used.get(&ask.id).copied().unwrap_or(0) < ask.quantity;
             let cut: Vec<u64> = asks.iter().filter(idle).map(|ask| ask.id).collect();
             unserved = missed;
             if cut.is_empty() {
@@ -97,25 +97,25 @@ fn settle_on(step: &Step<'_>, floor: &mut Floor, extra: &Sorted) -> Done<(Cleari
 }
 
 /// Orders of a side as good as the worst that traded, at the price they take part with.
-fn upto(book: &impl Book, rule: &Rule, side: Side, worst: Option<u128>) -> Vec<Entry> {
+fn upto(book: &impl Book, rule: &Rule, side: Side, worst: Option<u128>) -> Vec<Resting> {
     let Some(worst) = worst else { return Vec::new() };
     let good = |price| if side == Side::Bid { price >= worst } else { price <= worst };
-    let effective = |order: Entry| Some(Entry { price: rule.band().effective(side, order.price)?, ..order });
+    let effective = |order: Resting| Some(Resting { price: rule.band().effective(side, order.price)?, ..order });
     book.best_first(side).map_while(effective).take_while(|order| good(order.price)).collect()
 }
 
 impl Floor {
-    fn read(&mut self, step: &Step<'_>, bids: &[Entry], asks: &[Entry]) -> Done {
+    fn read(&mut self, step: &Step<'_>, bids: &[Resting], asks: &[Resting]) -> Done {
         for bid in bids {
-            if !self.jobs.contains_key(&bid.id) {
-                self.jobs.insert(bid.id, waiting_lots(step, bid.id)?);
+            if let Entry::Vacant(place) = self.jobs.entry(bid.id) {
+                place.insert(waiting_lots(step, bid.id)?);
             }
         }
         for ask in asks {
-            if !self.sellers.contains_key(&ask.id) {
+            if let Entry::Vacant(place) = self.sellers.entry(ask.id) {
                 let order = Order::load(&step.state, ask.id)?.ok_or(BrokenInvariant::Missing(ORDER))?;
                 let Source::Ask(account) = order.source else { return Err(BrokenInvariant::Corrupt(ORDER).into()) };
-                self.sellers.insert(ask.id, Seller::load(&step.state, ask.id, account)?);
+                place.insert(Seller::load(&step.state, ask.id, account)?);
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The end of an epoch: the record of each class, and the reference of the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use alloy_primitives::Address;
 use assay_market::{Book, IndexRule, Print, Rule, Side, Traded, index};
@@ -127,9 +127,9 @@ fn print(step: &Step<'_>, class: u32) -> Done<Print> {
         let seller = keys::address_at_end(&key).ok_or(corrupt)?;
         let price = key.get(prefix.len()..).and_then(|rest| rest.first_chunk::<16>()).ok_or(corrupt)?;
         let quantity: u64 = step.must(&key)?;
-        if !bonds.contains_key(&seller) {
+        if let Entry::Vacant(place) = bonds.entry(seller) {
             let provider = Provider::must(step, &seller)?;
-            bonds.insert(seller, (provider.operator, money::held(&step.state, Pot::Collateral(seller))?));
+            place.insert((provider.operator, money::held(&step.state, Pot::Collateral(seller))?));
         }
         let owner = bonds.get(&seller).map_or(seller, |(operator, _)| *operator);
         trades.push(Traded { owner, price: u128::from_be_bytes(*price), quantity });

@@ -142,10 +142,11 @@ fn see_to(step: &mut Step<'_>, id: u64) -> Done<bool> {
     let changed = rebook(step, id, &mut order, wanted)?;
     let grew = wanted.map(|b| b.quantity) > before.map(|b| b.quantity);
     let fresh_job = changed && before.map(|b| b.class) != wanted.map(|b| b.class);
-    if fresh_job && let (Source::Job(job), Some(_)) = (order.source, wanted) {
-        if choices(step, &job)?.len() > 1 {
-            schedule::at(step, step.env.height().saturating_add(PATIENCE), Due::Order(id));
-        }
+    if fresh_job
+        && let (Source::Job(job), Some(_)) = (order.source, wanted)
+        && choices(step, &job)?.len() > 1
+    {
+        schedule::at(step, step.env.height().saturating_add(PATIENCE), Due::Order(id));
     }
     order.store(step, id);
     if let (Side::Ask, Some(booked), true) = (order.side, wanted, grew) {
