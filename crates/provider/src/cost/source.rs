@@ -128,6 +128,8 @@ async fn file(path: &PathBuf) -> Result<String, SourceError> {
 
 async fn fetch(url: &str) -> Result<String, SourceError> {
     let failed = |why: String| SourceError::Url { url: url.to_owned(), why };
+    // Somebody else of this process may have chosen one already, which is as good.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(|e| failed(e.to_string()))?;
     let mut answer = client.get(url).send().await.map_err(|e| failed(e.to_string()))?;
     if !answer.status().is_success() {

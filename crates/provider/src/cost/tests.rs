@@ -1,3 +1,5 @@
+//! Asks worked out by hand, each source and its failures, energy counters.
+
 use std::io::{Read as _, Write as _};
 
 use assay_types::GRAINS_PER_KRT;
