@@ -95,6 +95,8 @@ export ETH_RPC_URL=$RPC_URL
 
 PROVIDERS=0x00000000000000000000000000000000A55A0001
 JOBS=0x00000000000000000000000000000000A55A0002
+MARKET=0x00000000000000000000000000000000A55A0005
+CLAIMS=0x00000000000000000000000000000000A55A0006
 CHAIN=0x00000000000000000000000000000000A55A0004
 # An address nobody has used, so that its balance is what this run sends.
 YOU=0x$(head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \n')
@@ -122,16 +124,23 @@ check "providers() of the provider contract" '^\[' "$CAST" call "$PROVIDERS" "pr
 check "job() of an unknown job" '^0x0000000000000000000000000000000000000000$' \
   "$CAST" call "$JOBS" "job(bytes32)(address,uint8,uint8,uint32,uint32,uint32,uint128,uint128,bytes32)" "$(printf '0x%064d' 1)"
 
-register='register(address,bytes32,bytes,(bytes32,uint128,uint32,uint64,uint32,bool))'
+register='register(address,bytes32,bytes,(bytes32,uint32,uint64,uint128,uint32,uint64,uint32,bool))'
 runtime=$("$CAST" rpc assay_params | node -e 'console.log(JSON.parse(require("fs").readFileSync(0)).runtimes[0])')
 check "a registration at a system contract" '^status +1 \(success\)' send "$PROVIDERS" "$register" \
-  "$ME" "$(printf '0x%064d' 7)" 0x0102 "($runtime,1000,1,1000000000,512,false)" --value 10ether
+  "$ME" "$(printf '0x%064d' 7)" 0x0102 "($runtime,1,1000,1000,1,1000000000,512,false)" --value 10ether
 check "its event" 'transactionHash' "$CAST" logs --from-block earliest --address "$PROVIDERS" \
   'ProviderRegistered(address indexed,address indexed,uint128)' "$ME"
 check "the provider's record" "$ME" "$CAST" call "$PROVIDERS" \
-  'provider(address)((address,address,bytes32,bytes,(bytes32,uint128,uint32,uint64,uint32,bool),uint128,uint128,uint128,uint64,uint32,uint64,uint64))' "$ME"
+  'provider(address)((address,address,bytes32,bytes,(bytes32,uint32,uint64,uint128,uint32,uint64,uint32,bool),uint128,uint128,uint128,uint64,uint32,uint64,uint64))' "$ME"
 refuse "a second registration reverts with its reason" 'AlreadyRegistered' send "$PROVIDERS" "$register" \
-  "$ME" "$(printf '0x%064d' 7)" 0x0102 "($runtime,1000,1,1000000000,512,false)" --value 10ether
+  "$ME" "$(printf '0x%064d' 7)" 0x0102 "($runtime,1,1000,1000,1,1000000000,512,false)" --value 10ether
+check "the quote of a class" '1100000000000000' "$CAST" call "$MARKET" \
+  'quote(uint32,uint32)(uint128,uint128,uint128,uint128,uint64)' 1 0
+check "a bid for bandwidth" '^status +1 \(success\)' send "$MARKET" \
+  'place(uint32,uint32,uint8,uint128,uint64,uint64,uint64)' 2 0 0 10000000000000000 1000 0 100000 --value 0.01ether
+check "claims are ERC-1155" 'true' "$CAST" call "$CLAIMS" 'supportsInterface(bytes4)(bool)' 0xd9b67a26
+check "a balance of claims" '^0$' "$CAST" call "$CLAIMS" 'balanceOf(address,uint256)(uint256)' "$ME" \
+  "$("$CAST" to-dec 0x0000000000000001000000010000000000000000000000000000000000000001)"
 refuse "calldata no contract has" 'revert' "$CAST" call "$PROVIDERS" 0xdeadbeef
 refuse "a used nonce" 'nonce too low' send "$YOU" --value 5 --nonce 0
 refuse "more than there is" '[Ii]nsufficient funds' send "$YOU" --value 100000000000000000000ether --gas-limit 21000
