@@ -153,6 +153,12 @@ record! {
 }
 
 impl Job {
+    /// A sealed bid that has not been through a clearing yet stands: who could take it back after seeing what
+    /// others opened would have bid for nothing.
+    pub(crate) fn must_stand(&self, height: u64) -> bool {
+        self.opens_at > self.submitted_at && height <= self.opens_at.saturating_add(1)
+    }
+
     pub(crate) fn load(view: &dyn StateRead, id: &JobId) -> Result<Option<Self>, BrokenInvariant> {
         read(view, &keys::of_job(JOB, id))
     }

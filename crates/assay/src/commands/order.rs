@@ -242,10 +242,14 @@ async fn place(args: &PlaceArgs, terminal: &Terminal) -> Outcome<()> {
     let placed = receipt.receipt.logs.iter().find_map(|log| {
         alloy_sol_types::SolEvent::decode_log_data(&log.data).ok().map(|event: IMarket::OrderPlaced| event.id)
     });
+    let placed = placed.ok_or_else(|| {
+        Failure::new(Code::Internal, "the order is final, but its number is not in the receipt")
+            .next("`assay order list` shows it")
+    })?;
     terminal.document(&json!({ "order": placed, "height": receipt.height, "escrow_grains": escrow.to_string() }));
     terminal.line(format!(
         "order {} rests from block {}: {} {} at {} KRT, {} KRT in escrow",
-        placed.unwrap_or_default(),
+        placed,
         thousands(receipt.height),
         units(quantity),
         unit(&class.class),

@@ -125,7 +125,7 @@ fn an_order_rests_says_why_is_amended_and_filled_or_taken_back() {
     let clearings = get(&format!("{rest}/v1/classes/1/clearings"));
     assert!(clearings.to_string().contains("1100000000000000"), "{clearings}");
     let orders = get(&format!("{rest}/v1/orders/{id}"));
-    assert!(orders.to_string().contains("cancelled") || orders.to_string().contains('2'), "{orders}");
+    assert!(orders.to_string().contains("\"close_reason\":2"), "it was cancelled: {orders}");
     let top = place.run(&["top", "--rpc", &rpc, "--once", "120x40"]);
     let picture = String::from_utf8_lossy(&top.stdout).into_owned();
     assert!(top.status.success() && picture.contains("cpu") && picture.contains("0.0011"), "{picture}");

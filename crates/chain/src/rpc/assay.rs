@@ -105,8 +105,11 @@ fn of_ledger(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError>
     })?;
     reading(module, "assay_marketPrices", |params, ctx| {
         let mut params = params.sequence();
-        let (class, _window): (u32, Option<u32>) = (params.next()?, params.optional_next()?);
+        let (class, window): (u32, Option<u32>) = (params.next()?, params.optional_next()?);
         let limit: usize = params.optional_next()?.unwrap_or(JOBS_LISTED);
+        if window.is_some_and(|window| window != 0) {
+            return Err(invalid("only the market for now, window 0, has epochs"));
+        }
         Ok(query::market_prices(&*ctx.backend.head().state, class, limit.min(JOBS_LISTED_MAX)))
     })?;
     reading(module, "assay_marketEstimate", |params, ctx| {

@@ -179,6 +179,9 @@ pub(crate) fn cancel(step: &mut Step<'_>, sender: Address, id: JobId) -> Done {
     if sender != job.renter {
         return Err(Failure::NotRenter.into());
     }
+    if job.must_stand(step.env.height()) {
+        return Err(Failure::SealedStands.into());
+    }
     if job.committed {
         return Err(Failure::HasCommitments.into());
     }

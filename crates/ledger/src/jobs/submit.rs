@@ -148,6 +148,9 @@ pub(crate) fn amend(step: &mut Step<'_>, sender: Address, value: u128, id: JobId
     if job.prepaid.is_some() {
         return Err(Failure::PrepaidJob.into());
     }
+    if job.must_stand(step.env.height()) {
+        return Err(Failure::SealedStands.into());
+    }
     let terms = Terms::load(&step.state, &id)?;
     if limit == 0 {
         return Err(Failure::SpecPrice.into());

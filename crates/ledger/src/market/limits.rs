@@ -94,7 +94,7 @@ pub(crate) fn post(
     if terms.min_fill > terms.quantity {
         return Err(Failure::MinFillTooLarge.into());
     }
-    let trading = Trading::of(step, terms.class, terms.window)?;
+    let mut trading = Trading::of(step, terms.class, terms.window)?;
     if terms.min_fill > 0 && trading.min_fills >= step.env.params.max_min_fills_per_book {
         return Err(Failure::TooManyMinFills.into());
     }
@@ -120,6 +120,11 @@ pub(crate) fn post(
     order.window = terms.window;
     (order.price, order.quantity, order.min_fill) = (terms.price, terms.quantity, terms.min_fill);
     order.store(step, id);
+    if terms.min_fill > 0 {
+        // Counted from here on, not when it comes into the book: one block holds many orders.
+        trading.min_fills = sane(trading.min_fills.checked_add(1))?;
+        trading.store(step, terms.class, terms.window);
+    }
     schedule::at(step, terms.expires, Due::Order(id));
     step.emit(
         system::MARKET,
@@ -225,6 +230,11 @@ pub(crate) fn end(step: &mut Step<'_>, id: u64, reason: Reason) -> Done {
     transfer(step, pot, Pot::Account(order.owner), refunded)?;
     selling::resize(step, &order, 0)?;
     schedule::cancel(step, order.expires, &Due::Order(id));
+    if order.min_fill > 0 {
+        let mut trading = Trading::of(step, order.class, order.window)?;
+        trading.min_fills = sane(trading.min_fills.checked_sub(1))?;
+        trading.store(step, order.class, order.window);
+    }
     orders::close(step, id)?;
     step.emit(system::MARKET, &IMarket::OrderClosed { id, reason: reason as u8, refunded });
     Ok(())
@@ -289,7 +299,9 @@ pub(crate) fn pairs(bought: &[(u64, u64)], sold: &[(u64, u64)]) -> Vec<(u64, u64
 pub(crate) fn reduce(step: &mut Step<'_>, id: u64, filled: u64, price: Grains) -> Done {
     let mut order = Order::load(&step.state, id)?.ok_or(BrokenInvariant::Missing(keys::ORDER))?;
     order.quantity = sane(order.quantity.checked_sub(filled))?;
-    order.min_fill = order.min_fill.min(order.quantity);
+    if order.quantity > 0 {
+        order.min_fill = order.min_fill.min(order.quantity);
+    }
     order.store(step, id);
     orders::touch(step, id);
     step.emit(system::MARKET, &IMarket::OrderFilled { id, price, quantity: filled, left: order.quantity });

@@ -168,9 +168,6 @@ fn rebook(step: &mut Step<'_>, id: u64, order: &mut Order, wanted: Option<Booked
             Side::Bid => trading.bids = step_by(trading.bids)?,
             Side::Ask => trading.asks = step_by(trading.asks)?,
         }
-        if booked.min_fill > 0 {
-            trading.min_fills = step_by(trading.min_fills)?;
-        }
         trading.store(step, booked.class, order.window);
         if order.window != 0 {
             let both = keys::of_book(WINDOW_BOOK, booked.class, order.window);

@@ -60,9 +60,14 @@ pub(crate) fn open(step: &mut Step<'_>, sender: Address, nonce: u64, salt: B256,
     if step.env.height() <= sealed.sealed_at {
         return Err(Failure::TooEarly.into());
     }
+    let opens_at = sealed.opens_by.saturating_add(1);
+    if step.env.after(spec.lifetime) <= opens_at.saturating_add(1) {
+        // It would be over before it took part, and cost nothing.
+        return Err(Failure::SealedStands.into());
+    }
     let pot = Pot::Seal(sender, commitment);
     let held = money::held(&step.state, pot)?;
-    let job = submit::submit_from(step, pot, sender, nonce, held, spec, sealed.opens_by.saturating_add(1))?;
+    let job = submit::submit_from(step, pot, sender, nonce, held, spec, opens_at)?;
     let rest = money::held(&step.state, pot)?;
     transfer(step, pot, Pot::Account(sender), rest)?;
     step.state.delete(key);

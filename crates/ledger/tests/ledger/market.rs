@@ -234,7 +234,7 @@ fn an_epoch_is_recorded_and_its_index_is_the_next_reference() {
         with(Params { epoch_blocks: 12, index_min_owners: 2, index_cap_bps: 5_000, index_min_volume: LOT, ..params() });
     net.sell("p1", ask(PRICE * 6 / 10));
     net.sell("p2", ask(PRICE * 7 / 10));
-    let id = net.assigned(spec(2, 1, 2));
+    net.assigned(spec(2, 1, 2));
     assert_eq!(query::market_classes(&net.state)[0].reference, PRICE / 2);
     net.until(20, |net| net.height == 12);
     let closed = net.events::<IMarket::EpochClosed>().remove(0);
@@ -249,14 +249,13 @@ fn an_epoch_is_recorded_and_its_index_is_the_next_reference() {
     assert_eq!((record.index, record.volume, record.printed), (closed.index, closed.volume, true));
     let view = &query::market_classes(&net.state)[0];
     assert_eq!((view.reference, view.epoch.volume, view.epoch.epoch), (PRICE * 7 / 10, 0, 1));
-    let _ = id;
 }
 
 #[test]
 fn a_sealed_bid_takes_part_when_its_window_is_over_and_an_unopened_one_pays_the_band() {
     let mut net = with(Params {
         band_bps: 1_250,
-        seal_window: 8,
+        seal_window: 12,
         seal_window_ms: 10_000,
         min_block_interval_ms: 1_250,
         idle_block_interval_ms: 1_250,
@@ -282,24 +281,35 @@ fn a_sealed_bid_takes_part_when_its_window_is_over_and_an_unopened_one_pays_the_
     assert_eq!(net.job(id).escrow, escrow);
     assert!(net.balance("renter") > before + escrow, "the rest is back");
     let order = query::orders(&net.state, Some(addr("renter")), 5).remove(0);
-    assert_eq!(order.unfilled, Some(Unfilled::Sealed { until: sealed_at + 9 }));
+    assert_eq!(order.unfilled, Some(Unfilled::Sealed { until: sealed_at + 13 }));
     assert_eq!(net.fail("renter", JOBS, 0, open()), "UnknownSeal");
-    net.until(4, |net| net.height == sealed_at + 8);
+    // It cannot be taken back once others' bids are open, or it would have been one for nothing.
+    assert_eq!(net.fail("renter", JOBS, 0, IJobs::cancelCall { job: id }), "SealedStands");
+    let lower = IJobs::amendCall { job: id, maxPricePerGigafuel: 1 };
+    assert_eq!(net.fail("renter", JOBS, 0, lower), "SealedStands");
+    net.until(8, |net| net.height == sealed_at + 12);
     assert!(net.replicas(id, 0).is_empty(), "not before all of its window are open");
     net.until(3, |net| net.replicas(id, 0) == ["p1"]);
 
+    // Nor may it be over before its window is.
+    let short = JobSpec { lifetime: 10, ..spec.clone() };
+    let brief = assay_types::job::seal_commitment(CHAIN_ID, addr("renter"), salt, &short);
+    net.ok("renter", JOBS, escrow, IJobs::sealCall { commitment: brief });
+    assert_eq!(net.fail("renter", JOBS, 0, IJobs::openSealedCall { salt, spec: short }), "SealedStands");
+
     net.ok("renter", JOBS, 800, seal());
-    net.pass(10);
+    net.pass(14);
     assert!(net.events::<IJobs::SealForfeited>().is_empty(), "ten seconds have not passed");
     net.time_ms += 10_000;
     let burned = net.books().burned;
     let mut told = Vec::new();
-    for _ in 0..9 {
+    for _ in 0..13 {
         net.pass(1);
         told.extend(net.events::<IJobs::SealForfeited>());
     }
-    assert_eq!((told[0].burned, told[0].refunded), (100, 700));
-    assert_eq!(net.books().burned, burned + 100);
+    let one = told.iter().find(|one| one.commitment == commitment).expect("is told");
+    assert_eq!((one.burned, one.refunded), (100, 700));
+    assert_eq!(net.books().burned, burned + told.iter().map(|one| one.burned).sum::<u128>());
     assert_eq!(net.fail("renter", JOBS, 0, open()), "UnknownSeal");
 }
 
@@ -415,9 +425,12 @@ fn bad_orders_are_refused_each_with_its_own_error_and_lose_nothing() {
     assert_eq!(net.fail("p1", MARKET, 5, place(1, 1_000, 1_000)), "NotPayable");
     assert_eq!(net.books().escrow, 0);
 
-    net.ok("renter", MARKET, 1_000, IMarket::placeCall { minFill: 100, ..bid() });
+    // The cap holds within a block too.
+    let call = || IMarket::placeCall { minFill: 100, ..bid() }.abi_encode();
+    let both = [net.tx("renter", MARKET, 1_000, call()), net.tx("stranger", MARKET, 1_000, call())];
+    let said: Vec<_> = net.run(&both).into_iter().map(|one| outcome(&one.expect("in the block")).to_owned()).collect();
+    assert_eq!(said, ["ok", "TooManyMinFills"]);
     let id = net.events::<IMarket::OrderPlaced>()[0].id;
-    net.pass(1);
     assert_eq!(net.fail("p2", MARKET, 1_000, IMarket::placeCall { minFill: 100, ..bid() }), "TooManyMinFills");
     net.ok("p1", MARKET, 0, place(1, 1_010, 1_000));
     assert_eq!(net.fail("p1", MARKET, 1_100, place(0, 1_010, 1_000)), "SelfTrade");
@@ -439,6 +452,7 @@ fn bad_orders_are_refused_each_with_its_own_error_and_lose_nothing() {
     assert_eq!(net.fail("p2", MARKET, 0, IMarket::cancelCall { id: capacity.id }), "UnknownOrder");
     net.ok("renter", MARKET, 0, IMarket::cancelCall { id });
     assert!(query::order(&net.state, id).is_none());
+    net.ok("p2", MARKET, 1_000, IMarket::placeCall { minFill: 100, ..bid() });
     net.until(600, |net| net.height > 500);
     assert_eq!(net.books().escrow, 0, "what expires comes back");
     assert!(query::orders(&net.state, None, 99).iter().all(|order| order.kind == OrderKind::Capacity));
