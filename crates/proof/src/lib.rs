@@ -2,6 +2,7 @@
 //!
 //! Pure: no state, no clock, no network.
 
+pub mod audit;
 pub mod merkle_sum;
 
 pub use merkle_sum::{MerkleSumTree, OpeningError, SumRoot, lot_root};
