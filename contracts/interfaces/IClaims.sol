@@ -22,6 +22,12 @@ interface IClaims {
         uint32 outputBytes;
         uint32 tasksPerLot;
         uint8 replicas;
+        /// Tier audit: chance that a lot's result is audited, basis points; 0: no audits. Needs one replica.
+        uint16 auditBps;
+        /// Points of an audited lot's fuel that decide which of its tasks are run again.
+        uint16 auditDraws;
+        /// Auditors of other operators, each of which runs all of those tasks.
+        uint8 auditors;
         uint128 maxPricePerGigafuel;
         uint32 commitWindow;
         uint32 challengeWindow;

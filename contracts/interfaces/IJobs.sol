@@ -25,9 +25,16 @@ interface IJobs {
         uint32 memoryMib;
         uint32 outputBytes;
         uint32 tasksPerLot;
-        /// 1: tier none, paid on reveal unless challenged. 2 or more: tier replicate.
+        /// 1: tier none, paid on reveal unless challenged, or tier audit. 2 or more: tier replicate.
         uint8 replicas;
-        /// Limit price. Escrow covers `tasks * fuelPerTask * replicas` at this price, rounded up a task.
+        /// Tier audit: chance that a lot's result is audited, basis points; 0: no audits. Needs one replica.
+        uint16 auditBps;
+        /// Points of an audited lot's fuel that decide which of its tasks are run again.
+        uint16 auditDraws;
+        /// Auditors of other operators, each of which runs all of those tasks.
+        uint8 auditors;
+        /// Limit price. Escrow covers `tasks * fuelPerTask * replicas` at this price, rounded up a task, and the
+        /// most that audits can cost: `auditors * min(auditDraws, tasks)` runs a lot.
         uint128 maxPricePerGigafuel;
         /// Blocks from assignment (or key delivery, if later) to the commit deadline.
         uint32 commitWindow;
@@ -58,7 +65,8 @@ interface IJobs {
     event RevealOpened(bytes32 indexed job, uint32 indexed lot, uint64 deadline);
     event Revealed(bytes32 indexed job, uint32 indexed lot, address indexed provider, bytes32 root, uint64 fuel);
     event Declined(bytes32 indexed job, uint32 indexed lot, address indexed provider, uint8 reason);
-    /// fault: 1 wrong result, 2 late commit, 3 late reveal, 4 withheld output.
+    /// fault: 1 wrong result, 2 late commit, 3 late reveal, 4 withheld output, 5 wrong audit, 6 silent auditor,
+    /// 7 withheld key. An auditor's faults are its own: `provider` is the auditor then.
     event Slashed(bytes32 indexed job, uint32 lot, address indexed provider, uint8 fault, uint128 amount, uint128 burned, uint128 toCatchers, uint128 toRenter);
     event LotAgreed(bytes32 indexed job, uint32 indexed lot, bytes32 root, uint64 settlesAt);
     event LotRequeued(bytes32 indexed job, uint32 indexed lot, uint8 cause);
@@ -79,9 +87,12 @@ interface IJobs {
     function seal(bytes32 commitment) external payable;
     /// Submits the sealed job; it takes part when the window is over, with all that were opened in it.
     function openSealed(bytes32 salt, JobSpec calldata spec) external returns (bytes32 job);
-    /// Any holder of the key (renter, a co-replica) may seal it to an assigned provider.
+    /// Any holder of the key (renter, a co-replica) may seal it to an assigned provider or auditor.
     function deliverKey(bytes32 job, address provider, bytes calldata sealedKey) external;
     function commit(bytes32 job, uint32 lot, bytes32 commitment) external;
+    /// As commit, for a job with audits: the fuel each task of the lot burned is said in the open, since audits
+    /// are drawn by it. The opening must bill exactly that.
+    function commitAudited(bytes32 job, uint32 lot, bytes32 commitment, uint64[] calldata fuels) external;
     function reveal(bytes32 job, uint32 lot, bytes32 salt, Leaf[] calldata leaves) external;
     /// Gives a lot back before the commit deadline: 1 inputs unreachable, 2 wrong key, 3 host fault, 4 draining.
     function decline(bytes32 job, uint32 lot, uint8 reason) external;

@@ -62,6 +62,7 @@ fn network_of_four() -> (Genesis, Vec<ValidatorKeys>) {
         timestamp_ms: 0,
         accounts: vec![GenesisAccount { address: rich().address(), balance: 1_000 * GRAINS_PER_KRT }],
         validators: (0..).zip(&keys).map(seat).collect(),
+        treasury: 0,
         params: Params::default(),
     };
     (genesis, keys)

@@ -17,7 +17,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use assay_types::{
     Call, RejectCode, TxFailure,
-    abi::{IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls},
+    abi::{IAudits::IAuditsCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls},
 };
 use futures::lock::Mutex;
 
@@ -417,6 +417,8 @@ pub fn gas_limit(request: &TxRequest) -> u64 {
         Ok(Call::Claims(IClaimsCalls::redeem(redeem))) => submission(redeem.spec.inputs.len(), redeem.spec.tasksPerLot),
         Ok(Call::Claims(IClaimsCalls::safeBatchTransferFrom(batch))) => 40_000 + 20_000 * batch.ids.len() as u64,
         Ok(Call::Jobs(IJobsCalls::reveal(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
+        Ok(Call::Jobs(IJobsCalls::commitAudited(commit))) => 40_000 + 500 * commit.fuels.len() as u64,
+        Ok(Call::Audits(IAuditsCalls::reveal(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
         Ok(Call::Disputes(IDisputesCalls::revealVerdict(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
         Ok(_) | Err(_) => 60_000,
     };

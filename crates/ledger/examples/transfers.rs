@@ -31,6 +31,7 @@ fn genesis() -> Genesis {
             proof_of_possession: vec![0; 96].into(),
             address: String::new(),
         }],
+        treasury: 0,
         params: Params::default(),
     }
 }

@@ -136,6 +136,7 @@ impl<'a> BlockBuilder<'a> {
             gas_used,
         };
         step.write(keys::tip(), &tip);
+        step.write(keys::beacon(tip.height), &(tip.height, tip.beacon));
         let changes = step.state.into_changes();
         state.absorb(changes);
         let changes = state.into_changes();

@@ -132,6 +132,7 @@ pub(crate) fn chain_view(step: &Step<'_>, call: &IChainCalls) -> Done<Bytes> {
                 escrow: books.escrow,
                 collateral: books.collateral,
                 stake: books.stake,
+                treasury: books.treasury,
             })
         }
         IChainCalls::validators(_) => IChain::validatorsCall::abi_encode_returns(&network.validators),

@@ -8,7 +8,7 @@ use alloy_eips::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use assay_types::{
     Call, CallError, Genesis,
-    abi::{IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls},
+    abi::{IAudits::IAuditsCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls},
 };
 
 use crate::{
@@ -167,5 +167,6 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Jobs(call) => matches!(call, IJobsCalls::job(_) | IJobsCalls::escrowFor(_)),
         Call::Claims(call) => crate::claims::calls::is_view(call),
         Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
+        Call::Audits(call) => matches!(call, IAuditsCalls::locks(_)),
     }
 }

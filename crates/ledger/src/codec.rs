@@ -197,9 +197,19 @@ numbered!(LotPhase {
     Deciding = 5,
     Settled = 6,
     Refunded = 7,
+    Drawing = 8,
+    Auditing = 9,
 });
 numbered!(ReplicaPhase { AwaitingKey = 0, Running = 1, Committed = 2, Revealed = 3, Paid = 4 });
-numbered!(Fault { WrongResult = 1, LateCommit = 2, LateReveal = 3, WithheldOutput = 4 });
+numbered!(Fault {
+    WrongResult = 1,
+    LateCommit = 2,
+    LateReveal = 3,
+    WithheldOutput = 4,
+    WrongAudit = 5,
+    SilentAuditor = 6,
+    WithheldKey = 7,
+});
 numbered!(JobOutcome { Completed = 1, Cancelled = 2, Expired = 3, Partial = 4 });
 
 impl Wire for JobCause {

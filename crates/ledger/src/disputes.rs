@@ -26,6 +26,7 @@ use assay_types::{
 pub(crate) use calls::{challenge, execute};
 
 use crate::{
+    audits,
     codec::record,
     jobs::{Case, Lot},
     keys::{self, DISPUTE, WORK_JUDGE},
@@ -84,7 +85,11 @@ pub(crate) fn open(
         &IDisputes::DisputeOpened {
             job: case.id,
             lot: case.index,
-            cause: if challenger.is_none() { 1 } else { 2 },
+            cause: match challenger {
+                Some(_) => 2,
+                None if audits::applies(case) => 3,
+                None => 1,
+            },
             tasks: dispute.tasks.iter().map(|place| first_task.saturating_add(*place)).collect(),
             discloseBy: disclose_by,
         },

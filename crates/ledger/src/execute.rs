@@ -5,6 +5,7 @@ use alloy_primitives::{Address, Bytes};
 use assay_types::Call;
 
 use crate::{
+    audits,
     call::chain_view,
     claims, disputes, jobs, market,
     money::{Pot, transfer},
@@ -30,5 +31,6 @@ pub(crate) fn execute(
         Call::Chain(call) => chain_view(step, call),
         Call::Market(call) => market::calls::execute(step, sender, value, call),
         Call::Claims(call) => claims::calls::execute(step, sender, nonce, value, call),
+        Call::Audits(call) => audits::calls::execute(step, sender, value, call),
     }
 }

@@ -8,14 +8,18 @@
 //! | any transaction | 21,000 |
 //! | byte of calldata, zero / other | 4 / 16 |
 //! | submit, openSealed, redeem | 60,000 + 2,000 a task + 20,000 a lot |
-//! | reveal, revealVerdict | 40,000 + 2,000 a leaf |
+//! | reveal, revealVerdict, an audit's reveal | 40,000 + 2,000 a leaf |
+//! | commitAudited | 40,000 + 500 a task |
 //! | register, update, challenge, demandDelivery, issue, takeOver | 60,000 |
 //! | safeBatchTransferFrom | 40,000 + 20,000 an id |
 //! | any other call | 40,000 |
 
 use assay_types::{
     Call,
-    abi::{IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls},
+    abi::{
+        IAudits::IAuditsCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls,
+        IProviders::IProvidersCalls,
+    },
 };
 
 const TRANSACTION: u64 = 21_000;
@@ -50,6 +54,8 @@ fn call_cost(call: &Call) -> u64 {
         Call::Jobs(IJobsCalls::submit(submit)) => submission(submit.spec.inputs.len(), submit.spec.tasksPerLot),
         Call::Jobs(IJobsCalls::openSealed(open)) => submission(open.spec.inputs.len(), open.spec.tasksPerLot),
         Call::Jobs(IJobsCalls::reveal(reveal)) => SMALL.saturating_add(times(reveal.leaves.len(), 2_000)),
+        Call::Jobs(IJobsCalls::commitAudited(commit)) => SMALL.saturating_add(times(commit.fuels.len(), 500)),
+        Call::Audits(IAuditsCalls::reveal(reveal)) => SMALL.saturating_add(times(reveal.leaves.len(), 2_000)),
         Call::Jobs(IJobsCalls::challenge(_) | IJobsCalls::demandDelivery(_)) => LARGE,
         Call::Disputes(IDisputesCalls::revealVerdict(reveal)) => {
             SMALL.saturating_add(times(reveal.leaves.len(), 2_000))
@@ -59,8 +65,12 @@ fn call_cost(call: &Call) -> u64 {
         Call::Claims(IClaimsCalls::safeBatchTransferFrom(batch)) => {
             SMALL.saturating_add(times(batch.ids.len(), 20_000))
         }
-        Call::Providers(_) | Call::Jobs(_) | Call::Disputes(_) | Call::Chain(_) | Call::Market(_) | Call::Claims(_) => {
-            SMALL
-        }
+        Call::Providers(_)
+        | Call::Jobs(_)
+        | Call::Disputes(_)
+        | Call::Chain(_)
+        | Call::Market(_)
+        | Call::Claims(_)
+        | Call::Audits(_) => SMALL,
     }
 }

@@ -44,5 +44,6 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
     for validator in &genesis.validators {
         transfer(&mut step, Pot::Mint, Pot::Stake(validator.account), validator.stake).map_err(overflow)?;
     }
+    transfer(&mut step, Pot::Mint, Pot::Treasury, genesis.treasury).map_err(overflow)?;
     Ok(step.state.into_changes())
 }

@@ -12,6 +12,8 @@
 //!            └──> Refunded              Disclosing ──> Judging ──> Deciding ──────────────────────┘
 //! ```
 //!
+//! Lots of jobs with audits have two phases between Running and Revealing: see [`crate::audits`].
+//!
 //! Calls only record what someone did; every transition happens at the end of a block, in
 //! [`lifecycle::advance`], from the lot's own record.
 //!
@@ -36,7 +38,7 @@ pub(crate) mod work;
 use alloy_primitives::{Address, B256, Bytes};
 use assay_types::{
     ClaimId, Grains, JobCause, JobId, JobOutcome, JobSpec, Leaf,
-    job::{fuel_units, run_ceiling},
+    job::{audit_runs, fuel_units, run_ceiling},
     view::{LotPhase, ReplicaPhase},
 };
 
@@ -98,6 +100,9 @@ record! {
         pub(crate) output_bytes: u32,
         pub(crate) tasks_per_lot: u32,
         pub(crate) replicas: u8,
+        pub(crate) audit_bps: u16,
+        pub(crate) audit_draws: u16,
+        pub(crate) auditors: u8,
         pub(crate) max_price: Grains,
         pub(crate) commit_window: u32,
         pub(crate) challenge_window: u32,
@@ -182,6 +187,9 @@ impl Terms {
             output_bytes: spec.outputBytes,
             tasks_per_lot: spec.tasksPerLot,
             replicas: spec.replicas,
+            audit_bps: spec.auditBps,
+            audit_draws: spec.auditDraws,
+            auditors: spec.auditors,
             max_price: spec.maxPricePerGigafuel,
             commit_window: spec.commitWindow,
             challenge_window: spec.challengeWindow,
@@ -202,7 +210,9 @@ impl Terms {
 
     /// The part of the escrow that stands behind a lot at this limit.
     pub(crate) fn lot_escrow(&self, tasks: u32, limit: Grains) -> Option<Grains> {
-        self.most(tasks, limit)?.checked_mul(u128::from(self.replicas))
+        let runs = u128::from(tasks).checked_mul(u128::from(self.replicas))?;
+        let audits = audit_runs(self.auditors, self.audit_draws, tasks);
+        run_ceiling(self.fuel_per_task, limit)?.checked_mul(runs.checked_add(audits)?)
     }
 
     /// What one replica of a lot of `tasks` is traded as: the fuel it may burn.

@@ -29,6 +29,8 @@ pub(crate) const DELIVERY: u8 = 0x25;
 /// Sealed job keys: job, provider, sender.
 pub(crate) const SEALED_KEY: u8 = 0x26;
 pub(crate) const RESULT: u8 = 0x27;
+/// Audits of lots.
+pub(crate) const AUDIT: u8 = 0x28;
 
 /// Lots an account has a replica in.
 pub(crate) const WORK_REPLICA: u8 = 0x30;
@@ -42,6 +44,9 @@ pub(crate) const RENTER_OPEN: u8 = 0x33;
 pub(crate) const RENTER_JOBS: u8 = 0x34;
 /// All jobs, latest first.
 pub(crate) const JOBS_BY_AGE: u8 = 0x35;
+
+/// Lots an account audits.
+pub(crate) const WORK_AUDIT: u8 = 0x36;
 
 /// Deadlines of lots.
 pub(crate) const DUE_LOT: u8 = 0x40;
@@ -77,6 +82,9 @@ pub(crate) const EPOCH: u8 = 0x57;
 pub(crate) const STALE: u8 = 0x58;
 /// Jobs' orders that nobody could serve as they are: class, since when, order.
 pub(crate) const PARKED: u8 = 0x59;
+/// Blocks whose beacons are kept.
+pub(crate) const BEACONS_KEPT: u64 = 256;
+
 /// Sealed bids: owner, commitment.
 pub(crate) const SEALED: u8 = 0x5a;
 /// Metered trades under delivery.
@@ -94,6 +102,12 @@ pub(crate) const APPROVED: u8 = 0x63;
 pub(crate) const WINDOW_BOOK: u8 = 0x64;
 /// Classes whose issuances are being marked, and from which key on.
 pub(crate) const MARKING: u8 = 0x65;
+
+/// Beacons of the latest blocks, one entry a slot: a draw takes that of a fixed height, however late it is made.
+pub(crate) fn beacon(height: u64) -> Vec<u8> {
+    let slot = height.checked_rem(BEACONS_KEPT).unwrap_or_default();
+    key(META, &[&[5], &slot.to_be_bytes()])
+}
 
 /// The latest block's own facts.
 pub fn tip() -> Vec<u8> {

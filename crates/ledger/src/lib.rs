@@ -24,6 +24,7 @@
 )]
 
 mod accounts;
+mod audits;
 mod block;
 mod call;
 mod check;

@@ -1,7 +1,7 @@
 //! The one function value moves through, and the count of where all of it is.
 //!
 //! Every grain lies in exactly one pot, each pot is an entry of the state, and
-//! `minted = burned + accounts + escrow + bonds + collateral + stake`. After each block the change of
+//! `minted = burned + accounts + escrow + bonds + collateral + stake + treasury`. After each block the change of
 //! the money tables is checked against that ([`check_changes`]); [`books`] counts everything anew.
 
 use alloy_primitives::{Address, B256};
@@ -51,6 +51,8 @@ pub(crate) enum Pot {
     Seal(Address, B256),
     /// What stands behind claims.
     Claims(ClaimId),
+    /// What belongs to the network.
+    Treasury,
     /// Grains that did not exist before: a source only.
     Mint,
     /// Grains that are no more: a sink only.
@@ -72,6 +74,7 @@ impl Pot {
             Self::Claims(id) => {
                 keys::key(BOND, &[&[5], &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
             }
+            Self::Treasury => keys::key(BOND, &[&[6]]),
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
         }
@@ -172,11 +175,13 @@ pub fn books(view: &dyn StateRead) -> Result<Books, BrokenInvariant> {
         }
         Ok::<Grains, BrokenInvariant>(sum)
     };
+    let treasury = held(view, Pot::Treasury)?;
     Ok(Books {
         minted: sum(&[MINTED])?,
         burned: sum(&[BURNED])?,
         balances: sum(&[ACCOUNT])?,
-        escrow: sum(&[ESCROW, BOND])?,
+        escrow: sum(&[ESCROW, BOND])?.checked_sub(treasury).ok_or(BrokenInvariant::Books)?,
+        treasury,
         collateral: sum(&[COLLATERAL])?,
         stake: sum(&[STAKE])?,
     })

@@ -104,6 +104,7 @@ codes! {
         SpecSource = 130 "the source endpoint is longer than the network allows",
         JobExists = 131 "this job exists already",
         SpecSubstitutes = 132 "a job names at most 8 substitutes, each class once",
+        SpecAudit = 133 "audits need a chance, draws and auditors within the network's bounds, and one replica",
         UnknownJob = 140 "no such job",
         JobClosed = 141 "the job is closed",
         UnknownLot = 142 "the job has no such lot or task",
@@ -183,6 +184,9 @@ codes! {
         ClaimRate = 226 "more would be redeemed than the claims' rate allows by this height",
         ClaimUncovered = 227 "the claims' part of the collateral does not cover this job: wait for more or for the close-out",
         PrepaidJob = 228 "claims pay for this job: its limit price stays",
+        FuelsInTheOpen = 240 "lots that may be audited are committed to with their fuels, others without",
+        NotAuditor = 241 "this account was not drawn to audit this lot",
+        AuditorSpoke = 242 "this auditor has committed or declined already",
     }
 }
 
@@ -213,6 +217,7 @@ impl From<JobSpecError> for Failure {
             JobSpecError::Window => Self::SpecWindow,
             JobSpecError::Source(_) => Self::SpecSource,
             JobSpecError::Substitutes => Self::SpecSubstitutes,
+            JobSpecError::Audit => Self::SpecAudit,
         }
     }
 }

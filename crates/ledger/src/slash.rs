@@ -49,7 +49,20 @@ pub(crate) fn slash(
     amount: Grains,
     catchers: &Catchers,
 ) -> Done {
-    let pot = Pot::Collateral(replica.provider);
+    fine(step, case, &replica.provider, fault, amount, catchers)?;
+    assign::release(step, case, replica)
+}
+
+/// Takes `amount` of a provider's collateral for `fault`; what it had locked is still to be let go.
+pub(crate) fn fine(
+    step: &mut Step<'_>,
+    case: &mut Case,
+    account: &Address,
+    fault: Fault,
+    amount: Grains,
+    catchers: &Catchers,
+) -> Done {
+    let pot = Pot::Collateral(*account);
     let burned = sane(math::share(amount, step.env.params.slash_burn_bps))?;
     transfer(step, pot, Pot::Burn, burned)?;
     let share = sane(math::share(amount, step.env.params.slash_catcher_bps))?;
@@ -57,22 +70,21 @@ pub(crate) fn slash(
     let to_renter = sane(amount.checked_sub(burned).and_then(|rest| rest.checked_sub(to_catchers)))?;
     transfer(step, pot, Pot::Account(case.job.renter), to_renter)?;
     case.job.compensated = sane(case.job.compensated.checked_add(to_renter))?;
-    assign::release(step, case, replica)?;
-    let mut provider = Provider::must(step, &replica.provider)?;
+    let mut provider = Provider::must(step, account)?;
     provider.faults = sane(provider.faults.checked_add(1))?;
     provider.slashed = sane(provider.slashed.checked_add(amount))?;
     match fault {
-        Fault::LateCommit => provider.suspend(step.env.height(), case.terms.commit_window),
-        Fault::LateReveal => provider.suspend(step.env.height(), step.env.params.reveal_window),
-        Fault::WrongResult | Fault::WithheldOutput => {}
+        Fault::LateCommit | Fault::SilentAuditor => provider.suspend(step.env.height(), case.terms.commit_window),
+        Fault::LateReveal | Fault::WithheldKey => provider.suspend(step.env.height(), step.env.params.reveal_window),
+        Fault::WrongResult | Fault::WithheldOutput | Fault::WrongAudit => {}
     }
-    provider.store(step, &replica.provider);
+    provider.store(step, account);
     step.emit(
         system::JOBS,
         &IJobs::Slashed {
             job: case.id,
             lot: case.index,
-            provider: replica.provider,
+            provider: *account,
             fault: fault as u8,
             amount,
             burned,

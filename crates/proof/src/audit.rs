@@ -22,6 +22,13 @@ pub fn is_audited(seed: B256, chance_bps: u32) -> bool {
     point < u128::from(chance_bps)
 }
 
+/// Whether an audited lot is a trap: its provider alone, who committed to `salt` before the beacon was known,
+/// can tell until it opens.
+pub fn is_forced(salt: B256, seed: B256, chance_bps: u32) -> bool {
+    let secret = keccak256([b"assay/forced".as_slice(), salt.as_slice()].concat());
+    below(hashed(secret.as_slice(), seed, 0), u128::from(WHOLE)) < u128::from(chance_bps)
+}
+
 /// A lot's tasks side by side on the line of its fuel, to draw from.
 ///
 /// A task billed at nothing counts as one unit of fuel, so that none is out of reach.
@@ -103,6 +110,16 @@ impl Assumptions {
         self.lock(gain, together, 1_000_000_000u64.checked_sub(together)?)
     }
 
+    /// Collateral behind an audit that is paid `fee`: `fee * max(floor, margin (1 - f) / f)`, f the share of audits
+    /// that are traps for who does not run the tasks. Without traps the floor is all there is.
+    pub fn auditor_lock(&self, fee: u128, forced_bps: u32) -> Option<u128> {
+        let forced = u64::from(forced_bps.min(10_000));
+        match forced {
+            0 => self.lock(fee, 0, 1),
+            _ => self.lock(fee, WHOLE.checked_sub(forced)?, forced),
+        }
+    }
+
     /// `gain * max(floor, margin * escapes / caught)`, rounded up.
     fn lock(&self, gain: u128, escapes: u64, caught: u64) -> Option<u128> {
         let (gain, whole) = (U256::from(gain), U256::from(WHOLE));
@@ -175,6 +192,15 @@ mod tests {
         assert_eq!(most.replica_lock(1_000, 1), Some(1_000));
         let all = Assumptions { collusion_bps: 10_000, ..HONEST };
         assert_eq!(all.replica_lock(1_000, 2), None);
+    }
+
+    #[test]
+    fn an_auditor_that_never_looks_loses_more_in_a_trap_than_it_saves_between_two() {
+        assert_eq!(HONEST.auditor_lock(1_000, 200), Some(73_500));
+        assert_eq!(HONEST.auditor_lock(1_000, 0), Some(1_000));
+        let traps = (0..10_000).filter(|number| is_forced(seed(*number), seed(1), 200)).count();
+        // Binomial(10,000, .02): standard deviation 14.
+        assert!(traps.abs_diff(200) < 56, "{traps}");
     }
 
     #[test]

@@ -141,6 +141,7 @@ fn genesis(keys: &[ValidatorKeys]) -> Genesis {
             .map(|name| GenesisAccount { address: address(&name), balance: 100_000 * GRAINS_PER_KRT })
             .collect(),
         validators: keys.iter().enumerate().map(seat).collect(),
+        treasury: 0,
         params: params(),
     }
 }

@@ -26,3 +26,7 @@ alloy_sol_types::sol!(
     #![sol(all_derives)]
     "../../contracts/interfaces/IClaims.sol"
 );
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IAudits.sol"
+);

@@ -8,8 +8,8 @@ use alloy_sol_types::SolInterface;
 
 use crate::{
     abi::{
-        IChain::IChainCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls,
-        IMarket::IMarketCalls, IProviders::IProvidersCalls,
+        IAudits::IAuditsCalls, IChain::IChainCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
+        IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
     },
     system,
 };
@@ -31,6 +31,8 @@ pub enum Call {
     Market(IMarketCalls),
     /// A call of [`crate::abi::IClaims`].
     Claims(IClaimsCalls),
+    /// A call of [`crate::abi::IAudits`].
+    Audits(IAuditsCalls),
 }
 
 /// Why calldata is not a call.
@@ -61,6 +63,7 @@ impl Call {
             system::CHAIN => strict(input).map(Call::Chain),
             system::MARKET => strict(input).map(Call::Market),
             system::CLAIMS => strict(input).map(Call::Claims),
+            system::AUDITS => strict(input).map(Call::Audits),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

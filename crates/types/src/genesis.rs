@@ -25,6 +25,9 @@ pub struct Genesis {
     pub accounts: Vec<GenesisAccount>,
     /// The validators, each one seat.
     pub validators: Vec<GenesisValidator>,
+    /// What the treasury starts with, in grains, minted beside the balances: it pays the bounties of forced errors.
+    #[serde(with = "as_string")]
+    pub treasury: Grains,
     /// Consensus parameters.
     pub params: Params,
 }
@@ -76,8 +79,26 @@ pub struct Params {
     /// Base fee of block 1 and its floor, grains a gas.
     #[serde(with = "as_string")]
     pub min_base_fee: Grains,
-    /// Collateral locked for a lot, as a share of the most it could earn.
+    /// Least collateral locked for a lot, as a share of the most it could earn.
     pub collateral_bps: u32,
+    /// How far above break-even a lock is that deters: 10,000 is break-even.
+    pub deterrence_bps: u32,
+    /// Share of the draws of auditors and replicas that is assumed to fall to one coalition.
+    pub assumed_collusion_bps: u32,
+    /// Whether a draw is assumed to be repeated once where it does not suit the last to add to a beacon.
+    pub repeatable_draws: bool,
+    /// Least blocks from a commitment to the beacon that decides about its audit; more where a third of the seats is more.
+    pub audit_delay: u32,
+    /// Least chance of an audit a job may ask for, other than none.
+    pub min_audit_bps: u32,
+    /// Most draws of an audit.
+    pub max_audit_draws: u32,
+    /// Most auditors of a lot.
+    pub max_auditors: u8,
+    /// Share of audits that are traps for auditors who do not run the tasks.
+    pub forced_error_bps: u32,
+    /// What an auditor who objects to one is paid beside its fee, as a share of the fee.
+    pub bounty_bps: u32,
     /// Least collateral a provider registers with.
     #[serde(with = "as_string")]
     pub min_collateral: Grains,
@@ -181,6 +202,15 @@ impl Default for Params {
             idle_block_interval_ms: 1_000,
             min_base_fee: 1_000_000,
             collateral_bps: 15_000,
+            deterrence_bps: 15_000,
+            assumed_collusion_bps: 2_000,
+            repeatable_draws: true,
+            audit_delay: 2,
+            min_audit_bps: 500,
+            max_audit_draws: 512,
+            max_auditors: 4,
+            forced_error_bps: 200,
+            bounty_bps: 20_000,
             min_collateral: 10 * GRAINS_PER_KRT,
             slash_burn_bps: 5_000,
             slash_catcher_bps: 4_000,
@@ -328,6 +358,7 @@ impl Genesis {
             }
             add(validator.stake)?;
         }
+        add(self.treasury)?;
         self.params.validate()
     }
 }
@@ -342,6 +373,15 @@ impl Params {
             ("idle_block_interval_ms", self.idle_block_interval_ms >= self.min_block_interval_ms),
             ("min_base_fee", self.min_base_fee >= 8 && self.min_base_fee <= GRAINS_PER_KRT),
             ("collateral_bps", self.collateral_bps >= 10_000 && self.collateral_bps <= 1_000_000),
+            ("deterrence_bps", self.deterrence_bps >= 10_000 && self.deterrence_bps <= 1_000_000),
+            // Above this no lock that a provider can have deters.
+            ("assumed_collusion_bps", self.assumed_collusion_bps <= 9_000),
+            ("audit_delay", self.audit_delay >= 1 && self.audit_delay <= 128),
+            ("min_audit_bps", self.min_audit_bps >= 1 && self.min_audit_bps <= 10_000),
+            ("max_audit_draws", self.max_audit_draws >= 1 && self.max_audit_draws <= 4_096),
+            ("max_auditors", self.max_auditors >= 1 && self.max_auditors <= 31),
+            ("forced_error_bps", self.forced_error_bps <= 5_000),
+            ("bounty_bps", self.bounty_bps <= 1_000_000),
             ("slash_burn_bps", u64::from(self.slash_burn_bps) + u64::from(self.slash_catcher_bps) <= 10_000),
             ("late_slash_bps", self.late_slash_bps <= 10_000),
             ("reveal_window", self.reveal_window >= 2),
@@ -416,6 +456,7 @@ mod tests {
                 proof_of_possession: vec![5; 96].into(),
                 address: "127.0.0.1:1".into(),
             }],
+            treasury: 5,
             params: Params::default(),
         }
     }

@@ -40,6 +40,26 @@ pub fn result_commitment(
     commitment(b"assay/commit", chain_id, job, lot, provider, salt, root, fuel)
 }
 
+/// What an auditor commits to: keccak256 of ("assay/audit", chain id, job, lot, auditor, salt, root, total fuel)
+/// over the leaves of the drawn tasks in order, at positions 0, 1, 2 …
+pub fn audit_commitment(
+    chain_id: u64,
+    job: JobId,
+    lot: u32,
+    auditor: Address,
+    salt: B256,
+    root: B256,
+    fuel: u64,
+) -> B256 {
+    commitment(b"assay/audit", chain_id, job, lot, auditor, salt, root, fuel)
+}
+
+/// What a provider shows for an output to whoever asks too early, when its lot is a trap: a wrong output that
+/// its salt, committed to before, binds it to. keccak256 of ("assay/decoy", salt, output).
+pub fn decoy(salt: B256, output: B256) -> B256 {
+    keccak256([b"assay/decoy".as_slice(), salt.as_slice(), output.as_slice()].concat())
+}
+
 /// Names a specification in a job's result: keccak256 of its ABI encoding.
 pub fn spec_hash(spec: &JobSpec) -> B256 {
     keccak256(spec.abi_encode())
@@ -125,6 +145,7 @@ impl JobSpec {
             (within(self.challengeWindow, params.challenge_window_bounds), Window),
             (within(self.lifetime, (self.commitWindow, params.max_lifetime)), Window),
             (self.substitutes.len() <= MAX_SUBSTITUTES && !repeats(self.class, &self.substitutes), Substitutes),
+            (self.audits_make_sense(params), Audit),
             (self.source.len() <= MAX_ENDPOINT_BYTES as usize, Source(MAX_ENDPOINT_BYTES)),
         ];
         checks.into_iter().find(|(good, _)| !good).map_or(Ok(()), |(_, error)| Err(error))
@@ -138,8 +159,28 @@ impl JobSpec {
 
     /// Escrow the whole job needs. None when it does not fit 127 bits.
     pub fn escrow(&self) -> Option<Grains> {
-        let runs = (self.inputs.len() as u128).checked_mul(u128::from(self.replicas))?;
+        let per_lot = u128::from(self.tasksPerLot.max(1));
+        let tasks = self.inputs.len() as u128;
+        let (whole, rest) = (tasks.checked_div(per_lot)?, tasks.checked_rem(per_lot)?);
+        let audits = audit_runs(self.auditors, self.auditDraws, u32::try_from(per_lot).ok()?).checked_mul(whole)?;
+        let last = audit_runs(self.auditors, self.auditDraws, u32::try_from(rest).ok()?);
+        let runs = tasks.checked_mul(u128::from(self.replicas))?.checked_add(audits)?.checked_add(last)?;
         self.escrow_per_run()?.checked_mul(runs).filter(|escrow| *escrow <= u128::MAX / 2)
+    }
+
+    /// Whether lots of this job are audited.
+    pub fn audited(&self) -> bool {
+        self.auditBps > 0
+    }
+
+    fn audits_make_sense(&self, params: &Params) -> bool {
+        if !self.audited() {
+            return self.auditDraws == 0 && self.auditors == 0;
+        }
+        (params.min_audit_bps..=10_000).contains(&u32::from(self.auditBps))
+            && (1..=params.max_audit_draws).contains(&u32::from(self.auditDraws))
+            && (1..=params.max_auditors).contains(&self.auditors)
+            && self.replicas == 1
     }
 }
 
@@ -158,6 +199,9 @@ impl From<crate::abi::IClaims::JobSpec> for JobSpec {
             outputBytes: spec.outputBytes,
             tasksPerLot: spec.tasksPerLot,
             replicas: spec.replicas,
+            auditBps: spec.auditBps,
+            auditDraws: spec.auditDraws,
+            auditors: spec.auditors,
             maxPricePerGigafuel: spec.maxPricePerGigafuel,
             commitWindow: spec.commitWindow,
             challengeWindow: spec.challengeWindow,
@@ -183,6 +227,9 @@ impl From<JobSpec> for crate::abi::IClaims::JobSpec {
             outputBytes: spec.outputBytes,
             tasksPerLot: spec.tasksPerLot,
             replicas: spec.replicas,
+            auditBps: spec.auditBps,
+            auditDraws: spec.auditDraws,
+            auditors: spec.auditors,
             maxPricePerGigafuel: spec.maxPricePerGigafuel,
             commitWindow: spec.commitWindow,
             challengeWindow: spec.challengeWindow,
@@ -198,6 +245,11 @@ fn repeats(class: u32, substitutes: &[u32]) -> bool {
     all.extend(substitutes);
     all.sort_unstable();
     all.iter().zip(all.iter().skip(1)).any(|(one, next)| one == next)
+}
+
+/// Most runs that auditors of a lot of `tasks` are paid for.
+pub fn audit_runs(auditors: u8, draws: u16, tasks: u32) -> u128 {
+    u128::from(auditors).saturating_mul(u128::from(draws).min(u128::from(tasks)))
 }
 
 /// Fuel in the thousandths of a gigafuel in which it is traded, rounded up.
@@ -255,6 +307,12 @@ pub enum Fault {
     LateReveal = 3,
     /// Agreed result that a majority of witnesses could not fetch.
     WithheldOutput = 4,
+    /// An auditor's leaves are not what adjudication decided, or those of a trap.
+    WrongAudit = 5,
+    /// An auditor said nothing although it had the key.
+    SilentAuditor = 6,
+    /// A disputed lot's provider did not disclose the job key that it must have.
+    WithheldKey = 7,
 }
 
 /// How a job ended. Numbers are those of the `JobClosed` event, never reused.
@@ -382,6 +440,9 @@ pub enum JobSpecError {
     /// A class named twice, or too many.
     #[error("a job names at most 8 substitutes, each class once")]
     Substitutes,
+    /// Audits that cannot be, or beside replicas.
+    #[error("audits need a chance, draws and auditors within the network's bounds, and one replica")]
+    Audit,
     /// Endpoint encoding too long.
     #[error("the source endpoint is longer than {0} bytes")]
     Source(u32),

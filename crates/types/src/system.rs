@@ -15,12 +15,14 @@ pub const CHAIN: Address = address!("00000000000000000000000000000000A55A0004");
 pub const MARKET: Address = address!("00000000000000000000000000000000A55A0005");
 /// Answers [`crate::abi::IClaims`].
 pub const CLAIMS: Address = address!("00000000000000000000000000000000A55A0006");
+/// Answers [`crate::abi::IAudits`].
+pub const AUDITS: Address = address!("00000000000000000000000000000000A55A0007");
 
 /// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 6] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS];
+pub const ALL: [Address; 7] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

@@ -33,6 +33,9 @@ pub struct JobSpecView {
     pub output_bytes: u32,
     pub tasks_per_lot: u32,
     pub replicas: u8,
+    pub audit_bps: u16,
+    pub audit_draws: u16,
+    pub auditors: u8,
     #[serde(with = "as_string")]
     pub max_price_per_gigafuel: Grains,
     pub commit_window: u32,
@@ -57,6 +60,9 @@ impl From<&crate::JobSpec> for JobSpecView {
             output_bytes: spec.outputBytes,
             tasks_per_lot: spec.tasksPerLot,
             replicas: spec.replicas,
+            audit_bps: spec.auditBps,
+            audit_draws: spec.auditDraws,
+            auditors: spec.auditors,
             max_price_per_gigafuel: spec.maxPricePerGigafuel,
             commit_window: spec.commitWindow,
             challenge_window: spec.challengeWindow,
@@ -82,6 +88,10 @@ pub struct LeafView {
 pub enum LotPhase {
     /// Replicas are missing: waits for providers, keys or commitments.
     Running,
+    /// Committed; waits for the beacon that says whether and where it is audited.
+    Drawing,
+    /// Auditors run the drawn tasks and commit.
+    Auditing,
     /// All replicas committed; openings are due.
     Revealing,
     /// Replicas agree; open to challenge until it settles.
@@ -152,6 +162,43 @@ pub struct DisputeView {
     pub revealed: Vec<Address>,
 }
 
+/// An audit of a lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditView {
+    /// Fuel of each task as its provider bills it, before anything is opened.
+    pub fuels: Vec<u64>,
+    /// Height whose beacon decides.
+    pub draws_at: u64,
+    /// Whether it has decided.
+    pub drawn: bool,
+    /// Tasks that are run again, by index in the job; none when the lot is not audited.
+    pub tasks: Vec<u32>,
+    /// Whether the opening showed it to be a trap for auditors.
+    pub forced: bool,
+    /// Height by which auditors commit.
+    pub due: u64,
+    /// Who runs them.
+    pub auditors: Vec<AuditorView>,
+}
+
+/// One auditor of a lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditorView {
+    /// Its account.
+    pub auditor: Address,
+    /// Whether the job key was sealed to it.
+    pub has_key: bool,
+    /// Its commitment.
+    pub commitment: Option<B256>,
+    /// Whether it declined.
+    pub declined: bool,
+    /// What it revealed, in the order of the drawn tasks; empty before.
+    pub leaves: Vec<LeafView>,
+    /// Collateral behind it.
+    #[serde(with = "as_string")]
+    pub locked: Grains,
+}
+
 /// A delivery demand under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryView {
@@ -190,6 +237,8 @@ pub struct LotView {
     pub dispute: Option<DisputeView>,
     /// Delivery demand under way.
     pub delivery: Option<DeliveryView>,
+    /// Audit, from the commitment on.
+    pub audit: Option<AuditView>,
 }
 
 /// A job, whole.
@@ -417,13 +466,16 @@ pub enum Role {
     Replica,
     /// Was drawn as a delivery witness.
     Witness,
+    /// Was drawn to audit it.
+    Auditor,
     /// Is a validator who adjudicates.
     Adjudicator,
     /// Is the renter: delivers keys, fetches outputs, discloses the key in a dispute.
     Renter,
 }
 
-/// Where all grains are. `minted == burned + balances + escrow + collateral + stake` or the node halts.
+/// Where all grains are. `minted == burned + balances + escrow + collateral + stake + treasury` or the
+/// node halts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
     /// Minted since and at genesis.
@@ -444,12 +496,15 @@ pub struct Books {
     /// Validators' stake.
     #[serde(with = "as_string")]
     pub stake: Grains,
+    /// The network's own.
+    #[serde(with = "as_string")]
+    pub treasury: Grains,
 }
 
 impl Books {
     /// Whether every grain is accounted for.
     pub fn balance(&self) -> bool {
-        [self.burned, self.balances, self.escrow, self.collateral, self.stake]
+        [self.burned, self.balances, self.escrow, self.collateral, self.stake, self.treasury]
             .into_iter()
             .try_fold(0u128, u128::checked_add)
             == Some(self.minted)

@@ -123,6 +123,7 @@ impl Roster {
             timestamp_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             accounts,
             validators: seats.iter().zip(ports).map(validator).collect(),
+            treasury: 10_000 * GRAINS_PER_KRT,
             params: Params {
                 runtimes: vec![runtime],
                 // As many owners as a development network has.

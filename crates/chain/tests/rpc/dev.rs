@@ -48,6 +48,7 @@ pub(crate) fn genesis() -> Genesis {
             proof_of_possession: vec![1; 96].into(),
             address: "127.0.0.1:1".into(),
         }],
+        treasury: 0,
         params: Params { runtimes: vec![B256::repeat_byte(1)], ..Params::default() },
     }
 }

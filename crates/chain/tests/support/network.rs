@@ -37,6 +37,7 @@ pub(crate) fn network(seed: u64, sender: Address) -> (Genesis, Vec<HostedNode>) 
                 address: address.to_string(),
             })
             .collect(),
+        treasury: 0,
         params: Params { idle_block_interval_ms: 200, ..Params::default() },
     };
     let nodes = keys

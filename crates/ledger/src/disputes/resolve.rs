@@ -5,6 +5,7 @@ use assay_types::{Fault, JobCause, Leaf, abi::IDisputes, system};
 
 use super::Dispute;
 use crate::{
+    audits::{self, Audit, judge},
     jobs::{Case, Replica, assign, lifecycle},
     keys::{self, DISPUTE, WORK_JUDGE},
     math,
@@ -14,7 +15,7 @@ use crate::{
     step::Step,
 };
 
-const DECIDED: u8 = 1;
+pub(crate) const DECIDED: u8 = 1;
 pub(crate) const NO_TWO_THIRDS: u8 = 2;
 pub(crate) const NOT_DISCLOSED: u8 = 3;
 
@@ -28,9 +29,10 @@ pub(crate) fn decide(step: &mut Step<'_>, case: &mut Case, dispute: &Dispute) ->
     let judges: Vec<Address> =
         dispute.verdicts.iter().filter(|verdict| agrees(&verdict.leaves)).map(|verdict| verdict.validator).collect();
     close_record(step, case);
-    match dispute.challenger {
-        None => settle_disagreement(step, case, dispute, &truth, judges),
-        Some((challenger, bond)) => settle_challenge(step, case, dispute, &truth, judges, challenger, bond),
+    match (dispute.challenger, Audit::load(step, case)?) {
+        (None, Some(audit)) => judge::decided(step, case, audit, &truth, judges),
+        (None, None) => settle_disagreement(step, case, dispute, &truth, judges),
+        (Some((challenger, bond)), _) => settle_challenge(step, case, dispute, &truth, judges, challenger, bond),
     }
 }
 
@@ -53,7 +55,7 @@ fn close_record(step: &mut Step<'_>, case: &Case) {
     step.state.delete(keys::of_lot(WORK_JUDGE, &case.id, case.index));
 }
 
-fn resolved(step: &mut Step<'_>, case: &Case, outcome: u8, wrong: &[Replica]) {
+pub(crate) fn resolved(step: &mut Step<'_>, case: &Case, outcome: u8, wrong: &[Replica]) {
     let wrong = wrong.iter().map(|replica| replica.provider).collect();
     step.emit(system::DISPUTES, &IDisputes::DisputeResolved { job: case.id, lot: case.index, outcome, wrong });
 }
@@ -77,7 +79,8 @@ fn settle_disagreement(
     assign::requeue(step, case, JobCause::WrongResult)
 }
 
-fn punish(step: &mut Step<'_>, case: &mut Case, wrong: Vec<Replica>, catchers: &Catchers) -> Done {
+/// Slashes replicas for a wrong result.
+pub(crate) fn punish(step: &mut Step<'_>, case: &mut Case, wrong: Vec<Replica>, catchers: &Catchers) -> Done {
     for replica in wrong {
         slash::slash(step, case, &replica, Fault::WrongResult, replica.locked, catchers)?;
         case.lot.excluded.push(replica.operator);
@@ -102,6 +105,9 @@ fn settle_challenge(
         resolved(step, case, DECIDED, &wrong);
         transfer(step, pot, Pot::Account(challenger), bond)?;
         case.lot.adjudicated = false;
+        for (place, leaf) in dispute.tasks.iter().zip(truth) {
+            judge::found_complicit(step, case, *place, leaf, challenger)?;
+        }
         punish(step, case, wrong, &Catchers::halves(judges, vec![challenger]))?;
         return assign::requeue(step, case, JobCause::WrongResult);
     }
@@ -125,6 +131,9 @@ pub(crate) fn undecided(step: &mut Step<'_>, case: &mut Case, dispute: &Dispute,
         transfer(step, pot, Pot::Account(challenger), bond)?;
         lifecycle::resume(step, case);
         return Ok(());
+    }
+    if outcome == NOT_DISCLOSED && audits::applies(case) {
+        return judge::withheld_key(step, case);
     }
     for replica in std::mem::take(&mut case.lot.replicas) {
         assign::release(step, case, &replica)?;

@@ -10,6 +10,7 @@ use assay_types::{
 
 use super::{Case, Replica, close, lifecycle, matching, wanted};
 use crate::{
+    audits,
     keys::{self, WORK_REPLICA},
     providers,
     reject::{Done, sane},
@@ -73,6 +74,7 @@ pub(crate) fn requeue(step: &mut Step<'_>, case: &mut Case, cause: JobCause) -> 
     case.lot.cause = cause;
     case.lot.leaves.clear();
     case.lot.settles_at = None;
+    audits::dissolve(step, case)?;
     let exhausted = case.lot.attempts > step.env.params.max_attempts;
     if exhausted || case.past_end(step) {
         return give_up(step, case, if exhausted { JobCause::AttemptsExhausted } else { JobCause::LifetimeEnded });

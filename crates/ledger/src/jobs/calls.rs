@@ -39,7 +39,10 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, nonce: u64, value: u
         IJobsCalls::deliverKey(call) => {
             replicas::deliver_key(step, sender, call.job, call.provider, &call.sealedKey)?;
         }
-        IJobsCalls::commit(call) => replicas::commit(step, sender, call.job, call.lot, call.commitment)?,
+        IJobsCalls::commit(call) => replicas::commit(step, sender, call.job, call.lot, call.commitment, None)?,
+        IJobsCalls::commitAudited(call) => {
+            replicas::commit(step, sender, call.job, call.lot, call.commitment, Some(&call.fuels))?;
+        }
         IJobsCalls::reveal(call) => replicas::reveal(step, sender, call.job, call.lot, call.salt, &call.leaves)?,
         IJobsCalls::decline(call) => replicas::decline(step, sender, call.job, call.lot, call.reason)?,
         IJobsCalls::cancel(call) => replicas::cancel(step, sender, call.job)?,

@@ -10,6 +10,7 @@ use assay_types::{
 
 use super::{Case, Lot, assign, result, wanted};
 use crate::{
+    audits::{self, judge},
     claims::redeem,
     keys::{self, LOT, SEALED_KEY},
     market::orders,
@@ -42,6 +43,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
             &IJobs::ProviderPaid { job: case.id, lot: case.index, provider: replica.provider, amount },
         );
     }
+    paid = sane(paid.checked_add(judge::pay(step, case)?))?;
     refund(step, case, sane(share.checked_sub(paid))?)?;
     let fuel = sane(case.lot.leaves.iter().try_fold(0u64, |sum, leaf| sum.checked_add(leaf.fuel)))?;
     for replica in &mut case.lot.replicas {
@@ -77,6 +79,7 @@ pub(crate) fn refund_lot(step: &mut Step<'_>, case: &mut Case, cause: JobCause) 
     for replica in std::mem::take(&mut case.lot.replicas) {
         assign::release(step, case, &replica)?;
     }
+    audits::dissolve(step, case)?;
     let share = case.escrow()?;
     refund(step, case, share)?;
     redeem::undelivered(step, case, share, supply_failed)?;

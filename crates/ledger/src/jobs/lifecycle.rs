@@ -14,6 +14,7 @@ use assay_types::{
 
 use super::{Case, Job, Lot, Replica, Terms, assign, close, wanted};
 use crate::{
+    audits::{self, Audit},
     delivery, disputes,
     keys::{self, LOT},
     reject::{BrokenInvariant, Done},
@@ -31,7 +32,12 @@ pub(crate) fn advance(step: &mut Step<'_>, id: JobId, index: u32) -> Done {
     let mut case = Case { terms: Terms::load(&step.state, &id)?, id, job, index, lot };
     match case.lot.phase {
         LotPhase::Running => running(step, &mut case)?,
-        LotPhase::Revealing => revealing(step, &mut case)?,
+        LotPhase::Drawing => audits::drawing(step, &mut case)?,
+        LotPhase::Auditing => audits::auditing(step, &mut case)?,
+        LotPhase::Revealing => match Audit::load(step, &case)? {
+            Some(audit) => audits::judge::revealing(step, &mut case, audit)?,
+            None => revealing(step, &mut case)?,
+        },
         LotPhase::Agreed => agreed(step, &mut case)?,
         LotPhase::Disclosing | LotPhase::Judging | LotPhase::Deciding => disputes::advance(step, &mut case)?,
         LotPhase::Settled | LotPhase::Refunded => return Ok(()),
@@ -75,7 +81,7 @@ fn running(step: &mut Step<'_>, case: &mut Case) -> Done {
     }
     let said = |r: &Replica| matches!(r.phase, ReplicaPhase::Committed | ReplicaPhase::Revealed);
     if case.lot.replicas.len() == case.wanted() && case.lot.replicas.iter().all(said) {
-        return open_reveal(step, case);
+        return if audits::applies(case) { audits::await_draw(step, case) } else { open_reveal(step, case) };
     }
     if case.past_end(step) {
         let waited = wanted::of_lot(&step.state, &case.id, case.index)?.is_some();
@@ -91,7 +97,8 @@ fn did_their_part(case: &Case) -> Catchers {
     Catchers::whole(case.lot.replicas.iter().filter(said).map(|r| r.provider).collect())
 }
 
-fn open_reveal(step: &mut Step<'_>, case: &mut Case) -> Done {
+/// Everybody who committed opens, from the next block on.
+pub(crate) fn open_reveal(step: &mut Step<'_>, case: &mut Case) -> Done {
     let due = step.env.after(step.env.params.reveal_window);
     case.lot.phase = LotPhase::Revealing;
     case.lot.due = due;

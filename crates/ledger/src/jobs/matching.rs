@@ -2,6 +2,7 @@
 //! was drawn.
 
 use alloy_primitives::{Address, B256, keccak256};
+use assay_proof::audit::Assumptions;
 use assay_types::{
     Grains, JobId,
     class::{class_of, leaves_under},
@@ -10,7 +11,7 @@ use assay_types::{
 
 use super::{Case, Job, Lot, Terms, wanted};
 use crate::{
-    keys, math,
+    audits, keys,
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
     state::StateRead,
@@ -64,14 +65,20 @@ impl<'a> Buyer<'a> {
 pub(crate) struct Measure<'a> {
     pub(crate) view: &'a dyn StateRead,
     pub(crate) height: u64,
-    pub(crate) collateral_bps: u32,
+    pub(crate) assumed: Assumptions,
 }
 
 impl Measure<'_> {
-    /// Collateral that one replica of the lot takes.
+    /// Collateral that one replica of the lot takes: what makes cheating lose at this tier. More than there is
+    /// when it does not fit.
     pub(crate) fn lock(&self, buyer: &Buyer<'_>) -> Done<Grains> {
-        let most = sane(buyer.case.terms.most(buyer.case.lot.tasks, buyer.price))?;
-        sane(math::mul_div_up(most, u128::from(self.collateral_bps), 10_000))
+        let terms = &buyer.case.terms;
+        let most = sane(terms.most(buyer.case.lot.tasks, buyer.price))?;
+        let lock = match terms.audit_bps {
+            0 => self.assumed.replica_lock(most, u32::from(terms.replicas)),
+            chance => self.assumed.audit_lock(most, u32::from(chance), u32::from(terms.auditors)),
+        };
+        Ok(lock.unwrap_or(Grains::MAX))
     }
 
     /// What keeps a provider from one more replica of a lot; nothing if it can take it.
@@ -139,7 +146,7 @@ pub(crate) fn why_waiting(view: &dyn StateRead, id: JobId) -> Done<Vec<WaitingLo
     let Some(job) = Job::load(view, &id)?.filter(|job| job.outcome.is_none()) else { return Ok(Vec::new()) };
     let tip: Tip = read(view, &keys::tip())?.ok_or(BrokenInvariant::NoGenesis)?;
     let params = crate::query::params(view).ok_or(BrokenInvariant::NoGenesis)?;
-    let measure = Measure { view, height: tip.height.saturating_add(1), collateral_bps: params.collateral_bps };
+    let measure = Measure { view, height: tip.height.saturating_add(1), assumed: audits::assumptions(&params) };
     let terms = Terms::load(view, &id)?;
     let named = std::iter::once(terms.class).chain(terms.substitutes.iter().copied());
     let classes: Vec<u32> = named

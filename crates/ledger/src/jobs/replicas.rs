@@ -14,7 +14,8 @@ use assay_types::{
 
 use super::{Case, Job, assign, close};
 use crate::{
-    keys::{self, LOT, WORK_REPLICA},
+    audits::{self, Audit},
+    keys::{self, LOT, WORK_AUDIT, WORK_REPLICA},
     reject::{Done, Failure},
     schedule::{self, Due},
     step::{Step, keys_under},
@@ -27,15 +28,15 @@ pub(crate) fn deliver_key(step: &mut Step<'_>, sender: Address, id: JobId, provi
     if job.outcome.is_some() {
         return Err(Failure::JobClosed.into());
     }
-    let lots_of = |step: &Step<'_>, account: &Address| -> Vec<u32> {
-        let prefix = keys::key(WORK_REPLICA, &[account.as_slice(), id.as_slice()]);
+    let listed = |step: &Step<'_>, tag: u8, account: &Address| -> Vec<u32> {
+        let prefix = keys::key(tag, &[account.as_slice(), id.as_slice()]);
         keys_under(&step.state, &prefix).filter_map(|key| keys::job_and_lot(&key)).map(|(_, lot)| lot).collect()
     };
-    if sender != job.renter && lots_of(step, &sender).is_empty() {
+    if sender != job.renter && listed(step, WORK_REPLICA, &sender).is_empty() {
         return Err(Failure::NotKeyHolder.into());
     }
-    let lots = lots_of(step, &provider);
-    if lots.is_empty() {
+    let lots = listed(step, WORK_REPLICA, &provider);
+    if lots.is_empty() && listed(step, WORK_AUDIT, &provider).is_empty() {
         return Err(Failure::NotAssigned.into());
     }
     if sealed.is_empty() || sealed.len() > usize::try_from(MAX_SEALED_KEY_BYTES).unwrap_or(usize::MAX) {
@@ -64,8 +65,15 @@ pub(crate) fn deliver_key(step: &mut Step<'_>, sender: Address, id: JobId, provi
     Ok(())
 }
 
-/// Commits to a lot's results.
-pub(crate) fn commit(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, commitment: B256) -> Done {
+/// Commits to a lot's results; with the fuel of each task in the open when they may be audited.
+pub(crate) fn commit(
+    step: &mut Step<'_>,
+    sender: Address,
+    id: JobId,
+    index: u32,
+    commitment: B256,
+    fuels: Option<&[u64]>,
+) -> Done {
     let mut case = Case::open(step, id, index)?;
     let height = step.env.height();
     let running = case.lot.phase == LotPhase::Running;
@@ -81,6 +89,14 @@ pub(crate) fn commit(step: &mut Step<'_>, sender: Address, id: JobId, index: u32
     if height > replica.due {
         return Err(Failure::TooLate.into());
     }
+    if fuels.is_some() != audits::applies(&case) {
+        return Err(Failure::FuelsInTheOpen.into());
+    }
+    if let Some(fuels) = fuels {
+        audits::check_bill(&case.lot, case.terms.fuel_per_task, fuels)?;
+        Audit::of(fuels.to_vec()).store(step, &case);
+    }
+    let replica = case.replica_of(&sender)?;
     replica.commitment = Some(commitment);
     replica.phase = ReplicaPhase::Committed;
     assign::no_longer_busy(step, &mut case, &sender)?;
@@ -123,6 +139,15 @@ pub(crate) fn reveal(step: &mut Step<'_>, sender: Address, id: JobId, index: u32
     if replica.commitment != Some(result_commitment(chain_id, id, index, sender, salt, root.hash, root.fuel)) {
         return Err(Failure::RevealMismatch.into());
     }
+    let mut audit = Audit::load(step, &case)?;
+    if let Some(audit) = &mut audit {
+        if !audit.fuels.iter().eq(leaves.iter().map(|leaf| &leaf.fuel)) {
+            return Err(Failure::RevealMismatch.into());
+        }
+        audit.salt = Some(salt);
+        audit.store(step, &case);
+    }
+    let replica = case.replica_of(&sender)?;
     replica.leaves = leaves.to_vec();
     replica.phase = ReplicaPhase::Revealed;
     case.store_lot(step);

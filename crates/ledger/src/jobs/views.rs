@@ -11,7 +11,7 @@ use assay_types::{
 
 use super::{Job, Lot, Replica, Terms, wanted};
 use crate::{
-    delivery, disputes,
+    audits, delivery, disputes,
     keys::{self, INPUTS, LOT},
     money::{self, Pot},
     reject::Done,
@@ -116,6 +116,9 @@ pub(crate) fn spec_view(terms: &Terms, inputs: Vec<B256>) -> JobSpecView {
         output_bytes: terms.output_bytes,
         tasks_per_lot: terms.tasks_per_lot,
         replicas: terms.replicas,
+        audit_bps: terms.audit_bps,
+        audit_draws: terms.audit_draws,
+        auditors: terms.auditors,
         max_price_per_gigafuel: terms.max_price,
         commit_window: terms.commit_window,
         challenge_window: terms.challenge_window,
@@ -140,6 +143,7 @@ pub(crate) fn lot_view(view: &dyn StateRead, id: JobId, terms: &Terms, job: &Job
         settles_at: lot.settles_at,
         dispute: disputes::view_of(view, id, index, &lot, job.key),
         delivery: delivery::view_of(view, id, index),
+        audit: audits::view_of(view, id, index, terms.first_task(index)),
     })
 }
 

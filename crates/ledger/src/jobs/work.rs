@@ -9,7 +9,7 @@ use assay_types::{
 
 use super::{Job, Lot, Terms, views};
 use crate::{
-    keys::{self, INPUTS, LOT, RENTER_OPEN, WORK_JUDGE, WORK_REPLICA, WORK_WITNESS},
+    keys::{self, INPUTS, LOT, RENTER_OPEN, WORK_AUDIT, WORK_JUDGE, WORK_REPLICA, WORK_WITNESS},
     providers::Provider,
     query,
     state::StateRead,
@@ -27,6 +27,7 @@ pub(crate) fn of(view: &dyn StateRead, account: Address) -> Vec<WorkItem> {
     };
     add(listed(WORK_REPLICA), Role::Replica);
     add(listed(WORK_WITNESS), Role::Witness);
+    add(listed(WORK_AUDIT), Role::Auditor);
     if query::validators(view).contains(&account) {
         add(keys_under(view, &[WORK_JUDGE]).filter_map(|key| keys::job_and_lot(&key)).collect(), Role::Adjudicator);
     }

@@ -103,6 +103,7 @@ pub(crate) fn genesis() -> Genesis {
                 address: "127.0.0.1:1".into(),
             })
             .collect(),
+        treasury: GRAINS_PER_KRT,
         params: params(),
     }
 }
@@ -176,7 +177,13 @@ impl Net {
                 if matches!(lot.phase, LotPhase::Settled | LotPhase::Refunded) {
                     continue;
                 }
-                escrow += run.expect("fits") * u128::from(lot.tasks) * u128::from(job.spec.replicas);
+                let audits = assay_types::job::audit_runs(job.spec.auditors, job.spec.audit_draws, lot.tasks);
+                escrow += run.expect("fits") * (u128::from(lot.tasks) * u128::from(job.spec.replicas) + audits);
+                for auditor in lot.audit.iter().flat_map(|audit| &audit.auditors) {
+                    let (sum, busy) = locked.entry(auditor.auditor).or_default();
+                    *sum += auditor.locked;
+                    *busy += u32::from(auditor.commitment.is_none() && !auditor.declined);
+                }
                 for replica in &lot.replicas {
                     let (sum, busy) = locked.entry(replica.provider).or_default();
                     *sum += replica.locked;

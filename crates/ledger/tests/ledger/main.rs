@@ -1,5 +1,6 @@
 //! The ledger through its public face: signed transactions in, receipts and books out.
 
+mod audits;
 mod claims;
 mod conformance;
 mod delivery;

@@ -12,9 +12,9 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IDisputes, IJobs, IProviders},
-    job::verdict_commitment,
-    system::{DISPUTES, JOBS, PROVIDERS},
+    abi::{IAudits, IDisputes, IJobs, IProviders},
+    job::{decoy, verdict_commitment},
+    system::{AUDITS, DISPUTES, JOBS, PROVIDERS},
     view::{LotPhase, LotView, ReplicaPhase},
 };
 use proptest::prelude::*;
@@ -37,6 +37,7 @@ struct Act {
 #[derive(Debug, Default)]
 struct Model {
     renter_wealth: u128,
+    treasury: u128,
     burned: u128,
     earned: BTreeMap<String, u128>,
     slashed: BTreeMap<String, u128>,
@@ -77,6 +78,11 @@ impl Model {
             self.burned += event.burned;
             self.renter_wealth += event.toRenter;
         }
+        for event in net.events::<IAudits::AuditorPaid>() {
+            *self.earned.entry(name_of(event.auditor)).or_default() += event.fee + event.bounty;
+            self.renter_wealth -= event.fee;
+            self.treasury -= event.bounty;
+        }
         self.follow_bonds(net);
     }
 
@@ -107,6 +113,7 @@ impl Model {
         let deliveries = jobs.iter().flat_map(|job| net.job(job.id).lots).filter(|lot| lot.delivery.is_some()).count();
         let wealth = net.balance("renter") + escrow + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
+        assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
         for who in PROVIDERS_NAMED {
             let Some(provider) = query::provider(&net.state, addr(who)) else { continue };
@@ -125,6 +132,8 @@ struct World {
     net: Net,
     model: Model,
     said: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
+    /// What auditors committed to.
+    checked: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
 }
 
 impl World {
@@ -139,9 +148,10 @@ impl World {
         genesis.params.verdict_commit_window = 12;
         genesis.params.verdict_reveal_window = 12;
         genesis.params.delivery_window = 12;
+        genesis.params.forced_error_bps = 3_000;
         let net = Net::of(&genesis);
-        let model = Model { renter_wealth: net.balance("renter"), ..Model::default() };
-        let mut world = Self { net, model, said: BTreeMap::new() };
+        let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
+        let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
                 operator: addr(if who == "p4" { "p3" } else { who }),
@@ -205,11 +215,16 @@ impl World {
             }
             5..=8 => {
                 let Some((id, lot, _)) = one(&self.replicas(ReplicaPhase::Running), pick) else { return };
+                let audited = self.net.job(id).spec.audit_bps > 0;
                 for (at, who) in self.speakers(id, &lot, ReplicaPhase::Running, act).into_iter().enumerate() {
                     let lie = act.how.is_multiple_of(4) || (act.how % 4 == 1 && at == 0);
                     let leaves = if lie { lies(&lot, act.how % 3 * u8::from(at > 0)) } else { truths(&lot) };
                     let call = self.net.commit_call(id, lot.index, &who, &leaves);
-                    if self.send(&who, JOBS, 0, call) {
+                    let said = match audited {
+                        true => self.send(&who, JOBS, 0, with_bill(call, &leaves)),
+                        false => self.send(&who, JOBS, 0, call),
+                    };
+                    if said {
                         self.said.insert((id, lot.index, who), leaves);
                     }
                 }
@@ -268,6 +283,8 @@ impl World {
                     _ => self.send(who, PROVIDERS, amount, IProviders::depositCollateralCall {}),
                 };
             }
+            26..=28 => self.auditors_commit(act),
+            29..=31 => self.auditors_reveal(),
             _ => {
                 let ask = IProviders::Ask { open: act.how < 200, ..ask(PRICE / 4 + u128::from(act.how)) };
                 let call = IProviders::updateCall { sealingKey: B256::ZERO, endpoint: vec![].into(), ask };
@@ -286,9 +303,56 @@ impl World {
         let shape = spec(1 + u32::from(act.pick % 4), 1 + u32::from(act.how % 2), 1 + act.who % 3);
         let lifetime = 100 + 3 * u32::from(act.how);
         let challenge = 6 + u32::from(act.how % 9);
+        let audited = shape.replicas == 1 && act.pick % 3 > 0;
+        let shape = match audited {
+            true => JobSpec { auditBps: 8_000, auditDraws: 2, auditors: 1 + act.how % 2, ..shape },
+            false => shape,
+        };
         let spec = JobSpec { lifetime, commitWindow: 30, challengeWindow: challenge, ..shape };
         let escrow = spec.escrow().expect("fits");
         self.send("renter", JOBS, escrow, IJobs::submitCall { spec });
+    }
+
+    /// Every auditor that has not spoken does: rightly, wrongly, with the decoys a friend gave it, or it declines.
+    fn auditors_commit(&mut self, act: &Act) {
+        for (job, lot) in self.lots(|lot| lot.phase == LotPhase::Auditing) {
+            let Some(audit) = lot.audit else { continue };
+            for (at, auditor) in audit.auditors.iter().enumerate().filter(|(_, one)| one.commitment.is_none()) {
+                let who = name_of(auditor.auditor);
+                if !auditor.has_key && act.pick.is_multiple_of(2) {
+                    let call = IJobs::deliverKeyCall { job, provider: auditor.auditor, sealedKey: vec![1; 60].into() };
+                    self.send("renter", JOBS, 0, call);
+                }
+                let told = |task: &u32| match (act.how as usize + at) % 6 {
+                    0 => wrong(*task, 0xee),
+                    1 => Leaf {
+                        output: decoy(salt(&name_of(lot.replicas[0].provider)), truth(*task).output),
+                        ..truth(*task)
+                    },
+                    _ => truth(*task),
+                };
+                let leaves: Vec<Leaf> = audit.tasks.iter().map(told).collect();
+                if act.how.is_multiple_of(13) {
+                    self.send(&who, AUDITS, 0, IAudits::declineCall { job, lot: lot.index, reason: 1 });
+                } else {
+                    let call = audit_call(job, lot.index, &who, &leaves);
+                    if self.send(&who, AUDITS, 0, call) {
+                        self.checked.insert((job, lot.index, who), leaves);
+                    }
+                }
+            }
+        }
+    }
+
+    fn auditors_reveal(&mut self) {
+        for (job, lot) in self.lots(|lot| lot.phase == LotPhase::Revealing && lot.audit.is_some()) {
+            for auditor in lot.audit.expect("filtered").auditors {
+                let who = name_of(auditor.auditor);
+                if let Some(leaves) = self.checked.remove(&(job, lot.index, who.clone())) {
+                    self.send(&who, AUDITS, 0, audit_opening(job, lot.index, &who, &leaves));
+                }
+            }
+        }
     }
 
     /// A validator does its next step in one dispute.
@@ -321,7 +385,9 @@ impl World {
             assert!(job.outcome.is_some(), "{} is open at height {}", job.id, self.net.height);
             let view = self.net.job(job.id);
             // The bound of docs/protocol/jobs.md, and what four lots a block can delay.
-            let bound = u64::from(view.spec.lifetime + 12 + view.spec.challenge_window + 12 + 2 * 36) + 40;
+            // A lot with audits waits for its draw and its auditors first.
+            let audits = if view.spec.audit_bps > 0 { 4 + 30 + view.spec.commit_window } else { 0 };
+            let bound = u64::from(view.spec.lifetime + audits + 12 + view.spec.challenge_window + 12 + 2 * 36) + 40;
             let result = query::result(&self.net.state, job.id).expect("a closed job has a result");
             assert_eq!((result.paid, result.refunded), (view.paid, view.refunded));
             assert!(result.closed_at <= result.submitted_at + bound, "closed at {}", result.closed_at);
@@ -334,7 +400,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..26, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..33, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {

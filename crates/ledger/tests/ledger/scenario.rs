@@ -6,8 +6,8 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GIGAFUEL, GRAINS_PER_KRT, JobId, JobSpec, Leaf, Receipt,
-    abi::{IDisputes, IJobs, IProviders},
-    job::{job_id, key_hash, result_commitment, verdict_commitment},
+    abi::{IAudits, IDisputes, IJobs, IProviders},
+    job::{audit_commitment, job_id, key_hash, result_commitment, verdict_commitment},
     system::{DISPUTES, JOBS, PROVIDERS},
     view::{JobView, LotPhase, LotView, ReplicaPhase},
 };
@@ -43,6 +43,9 @@ pub(crate) fn spec(tasks: u32, per_lot: u32, replicas: u8) -> JobSpec {
         outputBytes: 1 << 16,
         tasksPerLot: per_lot,
         replicas,
+        auditBps: 0,
+        auditDraws: 0,
+        auditors: 0,
         maxPricePerGigafuel: PRICE,
         commitWindow: 10,
         challengeWindow: 4,
@@ -261,6 +264,25 @@ impl Net {
     pub(crate) fn provider(&self, who: &str) -> assay_types::view::ProviderView {
         query::provider(&self.state, addr(who)).expect("registered")
     }
+}
+
+/// A commitment with the fuels of `leaves` in the open.
+pub(crate) fn with_bill(call: IJobs::commitCall, leaves: &[Leaf]) -> IJobs::commitAuditedCall {
+    let fuels = leaves.iter().map(|leaf| leaf.fuel).collect();
+    IJobs::commitAuditedCall { job: call.job, lot: call.lot, commitment: call.commitment, fuels }
+}
+
+/// An auditor's commitment to `leaves`.
+pub(crate) fn audit_call(job: JobId, lot: u32, who: &str, leaves: &[Leaf]) -> IAudits::commitCall {
+    let root = lot_root(0, leaves).expect("leaves");
+    let commitment = audit_commitment(CHAIN_ID, job, lot, addr(who), salt(who), root.hash, root.fuel);
+    IAudits::commitCall { job, lot, commitment }
+}
+
+/// And its opening.
+pub(crate) fn audit_opening(job: JobId, lot: u32, who: &str, leaves: &[Leaf]) -> IAudits::revealCall {
+    let leaves = leaves.iter().map(|leaf| IAudits::Leaf { output: leaf.output, fuel: leaf.fuel }).collect();
+    IAudits::revealCall { job, lot, salt: salt(who), leaves }
 }
 
 pub(crate) fn honest(_: &str, lot: &LotView) -> Vec<Leaf> {

@@ -111,6 +111,7 @@ pub(crate) fn genesis(params: Params) -> Genesis {
         timestamp_ms: 1_000_000,
         accounts: names.iter().map(account).collect(),
         validators: (1..=4).map(validator).collect(),
+        treasury: 0,
         params,
     }
 }

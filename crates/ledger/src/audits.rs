@@ -1,0 +1,317 @@
+//! Audits: some tasks of a lot are run again by drawn auditors before its provider opens what it committed to.
+//!
+//! ```text
+//!  committed, fuels in the open
+//!      │
+//!   Drawing ── beacon of a fixed height: not audited ────────────────────> Revealing ── opened ──> Agreed
+//!      │ audited, s points of the fuel                                      ^   │
+//!      v                                                                    │   │ an auditor differs or is silent,
+//!   Auditing ── auditors committed, or window over ─────────────────────────┘   │ or none could be drawn
+//!                                                                               v
+//!                                                       the drawn tasks are adjudicated by the validators
+//! ```
+//!
+//! What a beacon decides is fixed before it exists: the result, its bill and its salt by the commitment, the
+//! height by the block of the commitment. The delay is more than a third of the seats, so that no coalition of
+//! fewer leads every block between and knows the draw when it commits.
+//!
+//! A share of the audits are traps, which the provider's salt and the beacon decide and only the provider
+//! knows until it opens. It then serves decoys ([`assay_types::job::decoy`]) to whoever asks for its results; an
+//! auditor that has them from a friend instead of running the tasks commits to decoys.
+
+pub(crate) mod calls;
+pub(crate) mod judge;
+
+use alloy_primitives::{Address, B256, keccak256};
+use assay_proof::audit::{Assumptions, FuelLine, is_audited};
+use assay_types::{
+    Grains, Leaf, Params,
+    abi::IAudits,
+    job::{fuel_units, run_ceiling},
+    system,
+    view::{AuditView, AuditorView, LeafView, LotPhase},
+};
+
+use crate::{
+    codec::record,
+    draw::{Candidate, draw},
+    jobs::{Case, Lot, lifecycle, matching},
+    keys::{self, AUDIT, WORK_AUDIT},
+    providers::{self, Provider},
+    reject::{BrokenInvariant, Done, Failure, fits},
+    state::StateRead,
+    step::{Step, keys_under, read},
+};
+
+record! {
+    /// What is known of a lot's audit, from the commitment on.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Audit {
+        /// Fuel of each task, as billed before anything was opened.
+        pub(crate) fuels: Vec<u64>,
+        /// Height whose beacon decides; 0 before it is set.
+        pub(crate) draws_at: u64,
+        /// What that beacon says about this lot.
+        pub(crate) seed: Option<B256>,
+        /// Drawn tasks by place in the lot; none when it is not audited.
+        pub(crate) tasks: Vec<u32>,
+        /// Those who may still be paid.
+        pub(crate) auditors: Vec<Auditor>,
+        /// Height by which they commit.
+        pub(crate) due: u64,
+        /// The provider's, once it opened.
+        pub(crate) salt: Option<B256>,
+        /// Whether the opening showed it to be a trap.
+        pub(crate) forced: bool,
+    }
+}
+
+record! {
+    /// An auditor of a lot.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Auditor {
+        pub(crate) account: Address,
+        pub(crate) locked: Grains,
+        /// Fuel it is kept busy with, thousandths of a gigafuel.
+        pub(crate) units: u64,
+        pub(crate) busy: bool,
+        pub(crate) commitment: Option<B256>,
+        pub(crate) declined: bool,
+        /// What it opened, a leaf a drawn task; empty before.
+        pub(crate) leaves: Vec<Leaf>,
+    }
+}
+
+impl Auditor {
+    fn spoke(&self) -> bool {
+        self.commitment.is_some() || self.declined
+    }
+}
+
+impl Audit {
+    /// An audit of results billed at `fuels`, not yet drawn.
+    pub(crate) fn of(fuels: Vec<u64>) -> Self {
+        Self {
+            fuels,
+            draws_at: 0,
+            seed: None,
+            tasks: Vec::new(),
+            auditors: Vec::new(),
+            due: 0,
+            salt: None,
+            forced: false,
+        }
+    }
+
+    pub(crate) fn load(step: &Step<'_>, case: &Case) -> Result<Option<Self>, BrokenInvariant> {
+        step.read(&keys::of_lot(AUDIT, &case.id, case.index))
+    }
+
+    fn must(step: &Step<'_>, case: &Case) -> Result<Self, BrokenInvariant> {
+        step.must(&keys::of_lot(AUDIT, &case.id, case.index))
+    }
+
+    pub(crate) fn store(&self, step: &mut Step<'_>, case: &Case) {
+        step.write(keys::of_lot(AUDIT, &case.id, case.index), self);
+    }
+
+    /// Those of a lot's leaves that were drawn.
+    fn drawn_of(&self, leaves: &[Leaf]) -> Vec<Leaf> {
+        let at = |place: &u32| usize::try_from(*place).ok().and_then(|place| leaves.get(place));
+        self.tasks.iter().filter_map(at).cloned().collect()
+    }
+}
+
+/// What the network assumes about those who would cheat it.
+pub(crate) fn assumptions(params: &Params) -> Assumptions {
+    Assumptions {
+        collusion_bps: params.assumed_collusion_bps,
+        repeatable_draw: params.repeatable_draws,
+        margin_bps: params.deterrence_bps,
+        floor_bps: params.collateral_bps,
+    }
+}
+
+/// The provider committed: the beacon of a height to come decides.
+pub(crate) fn await_draw(step: &mut Step<'_>, case: &mut Case) -> Done {
+    let mut audit = Audit::must(step, case)?;
+    let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
+    let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
+    audit.draws_at = step.env.after(step.env.params.audit_delay.max(a_third));
+    audit.store(step, case);
+    case.lot.phase = LotPhase::Drawing;
+    case.lot.due = audit.draws_at;
+    Ok(())
+}
+
+/// The beacon of `height`, while it is remembered.
+fn beacon_of(step: &Step<'_>, height: u64) -> Done<Option<B256>> {
+    if height == step.env.height() {
+        return Ok(Some(step.env.ctx.beacon));
+    }
+    let kept: Option<(u64, B256)> = step.read(&keys::beacon(height))?;
+    Ok(kept.filter(|(at, _)| *at == height).map(|(_, beacon)| beacon))
+}
+
+/// The beacon is there: whether the lot is audited, where, and by whom.
+pub(crate) fn drawing(step: &mut Step<'_>, case: &mut Case) -> Done {
+    let mut audit = Audit::must(step, case)?;
+    if step.env.height() < audit.draws_at {
+        return Ok(());
+    }
+    // Had the chain so much to do that it forgot that beacon, another one decides, as unknown now as that one was.
+    let Some(beacon) = beacon_of(step, audit.draws_at)? else { return await_draw(step, case) };
+    let seed = keccak256(
+        [b"assay/audit".as_slice(), beacon.as_slice(), case.id.as_slice(), &case.index.to_be_bytes()].concat(),
+    );
+    audit.seed = Some(seed);
+    if is_audited(seed, u32::from(case.terms.audit_bps)) {
+        audit.tasks = FuelLine::new(&audit.fuels).draw(seed, u32::from(case.terms.audit_draws));
+        audit.auditors = draw_auditors(step, case, &audit, seed)?;
+    }
+    let first = case.first_task();
+    let window = step.env.params.key_window.saturating_add(case.terms.commit_window);
+    audit.due = step.env.after(window);
+    step.emit(
+        system::AUDITS,
+        &IAudits::AuditDrawn {
+            job: case.id,
+            lot: case.index,
+            tasks: audit.tasks.iter().map(|place| first.saturating_add(*place)).collect(),
+            auditors: audit.auditors.iter().map(|auditor| auditor.account).collect(),
+            deadline: audit.due,
+        },
+    );
+    audit.store(step, case);
+    if audit.auditors.is_empty() {
+        return lifecycle::open_reveal(step, case);
+    }
+    case.lot.phase = LotPhase::Auditing;
+    case.lot.due = audit.due;
+    Ok(())
+}
+
+/// Auditors for the drawn tasks, by stake, each of another operator; their collateral is locked.
+fn draw_auditors(step: &mut Step<'_>, case: &Case, audit: &Audit, seed: B256) -> Done<Vec<Auditor>> {
+    let price = case.lot.replicas.first().map_or(case.job.limit, |replica| replica.price);
+    let mut fee: Grains = 0;
+    for place in &audit.tasks {
+        let fuel = usize::try_from(*place).ok().and_then(|place| audit.fuels.get(place)).copied().unwrap_or_default();
+        fee = fee.saturating_add(run_ceiling(fuel, price).unwrap_or(Grains::MAX));
+    }
+    let locked =
+        assumptions(&step.env.params).auditor_lock(fee, step.env.params.forced_error_bps).unwrap_or(Grains::MAX);
+    let tasks = u64::try_from(audit.tasks.len()).unwrap_or(u64::MAX);
+    let units = fuel_units(case.terms.fuel_per_task.saturating_mul(tasks));
+    let urn = able(step, case, locked, units)?;
+    let mut operators: Vec<Address> = urn.iter().map(|candidate| candidate.operator).collect();
+    operators.sort();
+    operators.dedup();
+    let wanted = usize::from(case.terms.auditors).min(operators.len());
+    let seed = keccak256([b"assay/auditors".as_slice(), seed.as_slice()].concat());
+    let mut auditors = Vec::new();
+    for one in draw(seed, &urn, wanted).unwrap_or_default() {
+        providers::lock(step, &one.provider, locked, units)?;
+        step.mark(keys::work(WORK_AUDIT, &one.provider, &case.id, case.index));
+        auditors.push(Auditor {
+            account: one.provider,
+            locked,
+            units,
+            busy: true,
+            commitment: None,
+            declined: false,
+            leaves: Vec::new(),
+        });
+    }
+    Ok(auditors)
+}
+
+/// Providers that could run the drawn tasks and have no part in the lot.
+fn able(step: &Step<'_>, case: &Case, locked: Grains, units: u64) -> Done<Vec<Candidate>> {
+    let mut candidates = Vec::new();
+    for account in matching::open_asks(&step.state).collect::<Vec<_>>() {
+        let provider = Provider::must(step, &account)?;
+        let free = provider.free(&step.state, &account)?;
+        let renters = account == case.job.renter || provider.operator == case.job.renter;
+        let has_part = case.lot.replicas.iter().any(|replica| replica.operator == provider.operator);
+        let fits = provider.runtime_id == case.terms.runtime_id
+            && provider.max_fuel_per_task >= case.terms.fuel_per_task
+            && provider.max_memory_mib >= case.terms.memory_mib
+            && provider.active_lots < provider.max_lots
+            && provider.capacity.saturating_sub(provider.busy) >= units
+            && step.env.height() >= provider.suspended_until;
+        if fits && free >= locked && !renters && !has_part {
+            candidates.push(Candidate { provider: account, operator: provider.operator, weight: free });
+        }
+    }
+    Ok(candidates)
+}
+
+/// Auditors have spoken, or their time is over: everybody opens.
+pub(crate) fn auditing(step: &mut Step<'_>, case: &mut Case) -> Done {
+    let audit = Audit::must(step, case)?;
+    let all = audit.auditors.iter().all(Auditor::spoke);
+    if all || step.env.height() >= audit.due { lifecycle::open_reveal(step, case) } else { Ok(()) }
+}
+
+/// Lets an auditor go.
+fn release(step: &mut Step<'_>, case: &Case, auditor: &Auditor) -> Done {
+    providers::unlock(step, &auditor.account, auditor.locked, auditor.busy.then_some(auditor.units))?;
+    step.state.delete(keys::work(WORK_AUDIT, &auditor.account, &case.id, case.index));
+    Ok(())
+}
+
+/// Ends a lot's audit without paying anybody; nothing when there is none.
+pub(crate) fn dissolve(step: &mut Step<'_>, case: &Case) -> Done {
+    let Some(audit) = Audit::load(step, case)? else { return Ok(()) };
+    for auditor in &audit.auditors {
+        release(step, case, auditor)?;
+    }
+    step.state.delete(keys::of_lot(AUDIT, &case.id, case.index));
+    Ok(())
+}
+
+/// Whether the job key was sealed to `account`.
+fn has_key(view: &dyn StateRead, case: &assay_types::JobId, account: &Address) -> bool {
+    keys_under(view, &keys::sealed_keys(case, account)).next().is_some()
+}
+
+/// An audit as queries show it.
+pub(crate) fn view_of(view: &dyn StateRead, id: assay_types::JobId, index: u32, first_task: u32) -> Option<AuditView> {
+    let audit: Audit = read(view, &keys::of_lot(AUDIT, &id, index)).ok()??;
+    let leaf = |leaf: &Leaf| LeafView { output: leaf.output, fuel: leaf.fuel };
+    let auditors = audit.auditors.iter().map(|auditor| AuditorView {
+        auditor: auditor.account,
+        has_key: has_key(view, &id, &auditor.account),
+        commitment: auditor.commitment,
+        declined: auditor.declined,
+        leaves: auditor.leaves.iter().map(leaf).collect(),
+        locked: auditor.locked,
+    });
+    Some(AuditView {
+        auditors: auditors.collect(),
+        fuels: audit.fuels,
+        draws_at: audit.draws_at,
+        drawn: audit.seed.is_some(),
+        tasks: audit.tasks.iter().map(|place| first_task.saturating_add(*place)).collect(),
+        forced: audit.forced,
+        due: audit.due,
+    })
+}
+
+/// Whether results of this lot are committed to with their fuels in the open.
+pub(crate) fn applies(case: &Case) -> bool {
+    case.terms.audit_bps > 0
+}
+
+/// The bill a provider commits to, checked.
+pub(crate) fn check_bill(lot: &Lot, cap: u64, fuels: &[u64]) -> Done {
+    if u32::try_from(fuels.len()) != Ok(lot.tasks) {
+        return Err(Failure::LeafCount.into());
+    }
+    if fuels.iter().any(|fuel| *fuel > cap) {
+        return Err(Failure::FuelAboveCap.into());
+    }
+    fits(fuels.iter().try_fold(0u64, |sum, fuel| sum.checked_add(*fuel)))?;
+    Ok(())
+}
