@@ -4,6 +4,7 @@ mod claims;
 mod job;
 mod market;
 mod node;
+mod tier;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ pub(crate) use market::{
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
 };
+pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;
 
@@ -116,6 +118,7 @@ pub(crate) enum Command {
 #[command(after_help = "Examples:
   assay quickstart
   assay quickstart --cheat
+  assay quickstart --cheat --tier audit
   assay quickstart --chain my-chain.csv --as-of 2026-03-02 --book my-book.csv
   assay quickstart --output json > run.json
 
@@ -134,6 +137,10 @@ pub(crate) struct QuickstartArgs {
     /// Let one provider lie about its results.
     #[arg(long)]
     pub(crate) cheat: bool,
+    /// How results are checked: replicate:K, or audit:CHANCE%,DRAWS,AUDITORS; audit alone looks at every one of these
+    /// small lots.
+    #[arg(long, value_name = "TIER", default_value = "replicate:2", value_parser = tier::in_quickstart)]
+    pub(crate) tier: TierArg,
     /// Monte Carlo paths of the risk job.
     #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1_024..=16_777_216))]
     pub(crate) paths: u64,

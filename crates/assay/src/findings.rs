@@ -232,6 +232,8 @@ pub(crate) struct CheatFacts {
     pub(crate) lots: u32,
     /// Slashes, in order.
     pub(crate) slashes: Vec<SlashFacts>,
+    /// Who found out.
+    pub(crate) caught_by: &'static str,
     /// Every lot it lied about was done again and settled by others.
     pub(crate) redone: bool,
 }

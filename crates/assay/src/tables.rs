@@ -160,7 +160,13 @@ fn cheat(terminal: &Terminal, f: &Findings) {
     }
     terminal.table(&grid);
     terminal.line(match cheat.redone {
-        true => terminal.paint(Tone::Good, "caught by its co-replicas, adjudicated by the validators, slashed, the buyer compensated; every lot was done again by others"),
+        true => terminal.paint(
+            Tone::Good,
+            &format!(
+                "caught by {}, adjudicated by the validators, slashed, the buyer compensated; every lot was done again by others",
+                cheat.caught_by
+            ),
+        ),
         false => terminal.paint(Tone::Bad, "caught and slashed, but not every lot was done again"),
     });
 }

@@ -211,12 +211,7 @@ impl Timeline {
     }
 
     fn slashed(&mut self, e: &Slashed, now: u64) {
-        let fault = match e.fault {
-            1 => Fault::WrongResult,
-            2 => Fault::LateCommit,
-            3 => Fault::LateReveal,
-            _ => Fault::WithheldOutput,
-        };
+        let Some(fault) = Fault::from_number(e.fault) else { return };
         self.slashes.push(SlashEvent {
             at_ms: now,
             lot: e.lot,

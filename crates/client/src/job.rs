@@ -5,10 +5,10 @@
 
 mod folder;
 
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolCall;
 use assay_store::{BlobId, JobKey, Source, open_blob, seal_blob};
-use assay_types::{Abi, GIGAFUEL, Grains, JobId, JobSpec, abi::IJobs};
+use assay_types::{Abi, Grains, JobId, JobSpec, abi::IJobs, job::AuditTerms};
 
 pub use folder::{FolderError, JobFolder, JobState, Seal, TaskOutput};
 
@@ -56,8 +56,10 @@ pub struct JobTerms {
     pub output_bytes: u32,
     /// Tasks a lot.
     pub tasks_per_lot: u32,
-    /// Providers that run each lot.
+    /// Providers that run each lot; one where it is audited.
     pub replicas: u8,
+    /// How its results are audited, if they are.
+    pub audit: Option<AuditTerms>,
     /// Limit price, grains a gigafuel.
     pub max_price_per_gigafuel: Grains,
     /// Blocks to run and commit.
@@ -138,6 +140,9 @@ impl JobRequest {
             outputBytes: terms.output_bytes,
             tasksPerLot: terms.tasks_per_lot,
             replicas: terms.replicas,
+            auditBps: terms.audit.map_or(0, |audit| audit.chance_bps),
+            auditDraws: terms.audit.map_or(0, |audit| audit.draws),
+            auditors: terms.audit.map_or(0, |audit| audit.auditors),
             maxPricePerGigafuel: terms.max_price_per_gigafuel,
             commitWindow: terms.commit_window,
             challengeWindow: terms.challenge_window,
@@ -145,7 +150,7 @@ impl JobRequest {
             keyHash: key.hash().into(),
             source: source.to_bytes().into(),
         };
-        let escrow = escrow(&spec).ok_or(JobError::EscrowOverflow)?;
+        let escrow = spec.escrow().ok_or(JobError::EscrowOverflow)?;
         let blobs = std::iter::once(program).chain(inputs).collect();
         Ok(SealedJob { key, spec, blobs, escrow })
     }
@@ -153,14 +158,6 @@ impl JobRequest {
 
 fn id_of(blob: &[u8]) -> B256 {
     BlobId::of(blob).0.into()
-}
-
-/// What a job's submission must carry: every task of every replica at its cap and the limit price,
-/// each rounded up. The ledger's own rule; `IJobs.escrowFor` answers the same.
-pub fn escrow(spec: &JobSpec) -> Option<Grains> {
-    let product = U256::from(spec.fuelPerTask).checked_mul(U256::from(spec.maxPricePerGigafuel))?;
-    let task = u128::try_from(product.div_ceil(U256::from(GIGAFUEL))).ok()?;
-    task.checked_mul(spec.inputs.len() as u128)?.checked_mul(u128::from(spec.replicas))
 }
 
 /// The calldata that submits `spec`.
@@ -192,6 +189,7 @@ mod tests {
                 output_bytes: 10,
                 tasks_per_lot: 1,
                 replicas: 2,
+                audit: None,
                 max_price_per_gigafuel: 500_000_000,
                 commit_window: 10,
                 challenge_window: 2,
@@ -225,10 +223,10 @@ mod tests {
     #[test]
     fn escrow_rounds_each_task_up_and_overflow_is_told() {
         let mut spec = request().seal(JobKey::from_bytes([5; 32]), &source()).expect("seals").spec;
-        assert_eq!(escrow(&spec), Some(2 * 2 * 2), "3 * 0.5 grains a task is 2, two tasks, two replicas");
+        assert_eq!(spec.escrow(), Some(2 * 2 * 2), "3 * 0.5 grains a task is 2, two tasks, two replicas");
         spec.maxPricePerGigafuel = u128::MAX;
         spec.fuelPerTask = u64::MAX;
-        assert_eq!(escrow(&spec), None);
+        assert_eq!(spec.escrow(), None);
     }
 
     #[test]

@@ -203,7 +203,7 @@ fn draw_auditors(step: &mut Step<'_>, case: &Case, audit: &Audit, seed: B256) ->
         assumptions(&step.env.params).auditor_lock(fee, step.env.params.forced_error_bps).unwrap_or(Grains::MAX);
     let tasks = u64::try_from(audit.tasks.len()).unwrap_or(u64::MAX);
     let units = fuel_units(case.terms.fuel_per_task.saturating_mul(tasks));
-    let urn = able(step, case, locked, units)?;
+    let urn = able(step, case, locked)?;
     let mut operators: Vec<Address> = urn.iter().map(|candidate| candidate.operator).collect();
     operators.sort();
     operators.dedup();
@@ -226,8 +226,9 @@ fn draw_auditors(step: &mut Step<'_>, case: &Case, audit: &Audit, seed: B256) ->
     Ok(auditors)
 }
 
-/// Providers that could run the drawn tasks and have no part in the lot.
-fn able(step: &Step<'_>, case: &Case, locked: Grains, units: u64) -> Done<Vec<Candidate>> {
+/// Providers that could run the drawn tasks and have no part in the lot. Those at work count: an audit is small
+/// and has a job's time, and when all are at work the validators would have to do it.
+fn able(step: &Step<'_>, case: &Case, locked: Grains) -> Done<Vec<Candidate>> {
     let mut candidates = Vec::new();
     for account in matching::open_asks(&step.state).collect::<Vec<_>>() {
         let provider = Provider::must(step, &account)?;
@@ -237,8 +238,6 @@ fn able(step: &Step<'_>, case: &Case, locked: Grains, units: u64) -> Done<Vec<Ca
         let fits = provider.runtime_id == case.terms.runtime_id
             && provider.max_fuel_per_task >= case.terms.fuel_per_task
             && provider.max_memory_mib >= case.terms.memory_mib
-            && provider.active_lots < provider.max_lots
-            && provider.capacity.saturating_sub(provider.busy) >= units
             && step.env.height() >= provider.suspended_until;
         if fits && free >= locked && !renters && !has_part {
             candidates.push(Candidate { provider: account, operator: provider.operator, weight: free });

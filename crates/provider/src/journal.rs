@@ -191,6 +191,7 @@ fn duty_byte(duty: Duty) -> u8 {
     match duty {
         Duty::Replica => 0,
         Duty::Verdict => 1,
+        Duty::Audit => 2,
     }
 }
 
@@ -198,6 +199,7 @@ fn duty_of(byte: u8) -> Option<Duty> {
     match byte {
         0 => Some(Duty::Replica),
         1 => Some(Duty::Verdict),
+        2 => Some(Duty::Audit),
         _ => None,
     }
 }

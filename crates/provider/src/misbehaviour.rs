@@ -38,6 +38,10 @@ pub enum Misbehaviour {
     NeverReveal,
     /// Computes, commits and reveals honestly, then serves no output.
     WithholdOutput,
+    /// Audits without running anything: says what it makes up.
+    MakeUpAudits,
+    /// Is drawn as an auditor and never says anything.
+    IgnoreAudits,
 }
 
 /// A result as it will be told.
@@ -68,6 +72,7 @@ impl Misbehaviour {
                 lie.extend_from_slice(&noise[..8]);
                 Told { execution: lie, fuel: honest.fuel }
             }
+            Self::MakeUpAudits => Told { execution: [job.as_slice(), &task.to_be_bytes()].concat(), ..honest },
             Self::PadFuel { percent } => {
                 let padding = (u128::from(honest.fuel) * u128::from(percent) / 100) as u64;
                 Told { fuel: honest.fuel.saturating_add(padding).min(fuel_cap), ..honest }
@@ -80,7 +85,9 @@ impl Misbehaviour {
     pub(crate) fn omits(self, action: &Action) -> bool {
         matches!(
             (self, action),
-            (Self::NeverCommit, Action::Commit(_) | Action::Decline(..)) | (Self::NeverReveal, Action::Reveal(_))
+            (Self::NeverCommit, Action::Commit(_) | Action::Decline(..))
+                | (Self::NeverReveal, Action::Reveal(_))
+                | (Self::IgnoreAudits, Action::CommitAudit(_) | Action::DeclineAudit(..))
         )
     }
 }

@@ -11,6 +11,9 @@
 //!  committed  running    other replica lacks the key ShareKey
 //!  committed  revealing  -                           Reveal
 //!  any        disclosing holds the key               Disclose
+//!  committed  auditing   an auditor lacks the key    ShareKey
+//!  auditor    auditing   as a replica that runs      FetchBlobs, Run, CommitAudit, DeclineAudit
+//!  auditor    revealing  committed                   RevealAudit
 //!  witness    any        not attested                AttestDelivery
 //!  validator  judging    leaves missing              FetchBlobs, Run
 //!  validator  judging    all leaves                  CommitVerdict
@@ -26,10 +29,12 @@
 //! Heights and windows are blocks.
 
 mod adjudicate;
+mod audit;
 mod replica;
 #[cfg(test)]
 mod tests;
 mod witness;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,16 +51,22 @@ pub enum Action {
     Reveal(Slot),
     /// Open a verdict.
     RevealVerdict(Slot),
+    /// Open what an audit found.
+    RevealAudit(Slot),
     /// Commit to all leaves of a lot.
     Commit(Slot),
     /// Commit to the leaves of the disputed tasks.
     CommitVerdict(Slot),
+    /// Commit to the leaves of the drawn tasks.
+    CommitAudit(Slot),
     /// Post the job key for the adjudicators.
     Disclose(JobId),
     /// Seal the job key to an assigned provider that lacks it.
     ShareKey(JobId, Address),
     /// Give a lot back.
     Decline(JobId, u32, DeclineReason),
+    /// Give an audit back.
+    DeclineAudit(JobId, u32, DeclineReason),
     /// Try to fetch a demanded output from every replica and say from which it came.
     AttestDelivery(JobId, u32),
     /// Get program and inputs.
@@ -76,7 +87,7 @@ pub struct Slot {
     pub lot: u32,
     /// As what.
     pub duty: Duty,
-    /// Names the disputed tasks of a verdict, since a lot can be disputed twice; 0 for a replica.
+    /// Names the tasks of a verdict or audit, since a lot can have two; 0 for a replica.
     pub round: u64,
 }
 
@@ -87,6 +98,8 @@ pub enum Duty {
     Replica,
     /// A verdict on the disputed tasks.
     Verdict,
+    /// An audit of the drawn tasks.
+    Audit,
 }
 
 impl Duty {
@@ -95,6 +108,7 @@ impl Duty {
         role == match self {
             Self::Replica => Role::Replica,
             Self::Verdict => Role::Adjudicator,
+            Self::Audit => Role::Auditor,
         }
     }
 }
@@ -221,6 +235,7 @@ pub fn plan(situation: &Situation<'_>) -> Vec<Action> {
         match item.role {
             Role::Replica => replica::plan(situation, item, &mut wanted, &mut runs),
             Role::Witness => witness::plan(situation, item, &mut wanted),
+            Role::Auditor => audit::plan(situation, item, &mut wanted, &mut runs),
             Role::Adjudicator => adjudicate::plan(situation, item, &mut wanted, &mut runs),
             Role::Renter => {}
         }
@@ -259,7 +274,7 @@ impl Slot {
     /// The slot of `item` for `duty`.
     pub fn of(item: &WorkItem, duty: Duty) -> Self {
         let mut slot = Self { job: item.job, lot: item.lot.index, duty, round: 0 };
-        if duty == Duty::Verdict {
+        if duty != Duty::Replica {
             let tasks: Vec<u8> = slot.tasks(&item.lot).into_iter().flat_map(u32::to_be_bytes).collect();
             let [a, b, c, d, e, f, g, h, ..] = keccak256(tasks).0;
             slot.round = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
@@ -272,6 +287,7 @@ impl Slot {
         match self.duty {
             Duty::Replica => (lot.first_task..lot.first_task + lot.tasks).collect(),
             Duty::Verdict => lot.dispute.as_ref().map(|d| d.tasks.clone()).unwrap_or_default(),
+            Duty::Audit => lot.audit.as_ref().map(|audit| audit.tasks.clone()).unwrap_or_default(),
         }
     }
 }

@@ -378,6 +378,7 @@ impl World {
                 output_bytes: 1_024,
                 tasks_per_lot: 2,
                 replicas: 2,
+                audit: None,
                 max_price_per_gigafuel: 2 * GRAINS_PER_KRT,
                 commit_window: 60,
                 challenge_window: 12,

@@ -247,6 +247,25 @@ fn repeats(class: u32, substitutes: &[u32]) -> bool {
     all.iter().zip(all.iter().skip(1)).any(|(one, next)| one == next)
 }
 
+/// How a job's results are audited: the terms of tier audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditTerms {
+    /// Chance that a lot is audited, basis points.
+    pub chance_bps: u16,
+    /// Points of its fuel that decide which of its tasks are run again.
+    pub draws: u16,
+    /// Auditors that run them.
+    pub auditors: u8,
+}
+
+impl Default for AuditTerms {
+    /// Every other lot, seven draws, one auditor: half of a lot that is wrong is found with 99 % where it is looked at,
+    /// and the audits of a lot of 64 tasks burn less than a tenth of its fuel.
+    fn default() -> Self {
+        Self { chance_bps: 5_000, draws: 7, auditors: 1 }
+    }
+}
+
 /// Most runs that auditors of a lot of `tasks` are paid for.
 pub fn audit_runs(auditors: u8, draws: u16, tasks: u32) -> u128 {
     u128::from(auditors).saturating_mul(u128::from(draws).min(u128::from(tasks)))
@@ -313,6 +332,29 @@ pub enum Fault {
     SilentAuditor = 6,
     /// A disputed lot's provider did not disclose the job key that it must have.
     WithheldKey = 7,
+}
+
+impl Fault {
+    /// The fault with this number, if there is one.
+    pub fn from_number(number: u8) -> Option<Self> {
+        use Fault::*;
+        [WrongResult, LateCommit, LateReveal, WithheldOutput, WrongAudit, SilentAuditor, WithheldKey]
+            .into_iter()
+            .find(|fault| *fault as u8 == number)
+    }
+
+    /// It in a few words.
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::WrongResult => "wrong result",
+            Self::LateCommit => "no commitment in time",
+            Self::LateReveal => "no matching opening in time",
+            Self::WithheldOutput => "output withheld",
+            Self::WrongAudit => "wrong audit",
+            Self::SilentAuditor => "silent as an auditor",
+            Self::WithheldKey => "key withheld in a dispute",
+        }
+    }
 }
 
 /// How a job ended. Numbers are those of the `JobClosed` event, never reused.

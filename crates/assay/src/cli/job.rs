@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::ClientArgs;
+use super::{ClientArgs, TierArg};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
@@ -96,9 +96,10 @@ pub(crate) enum AbiArg {
 #[command(after_help = "Examples:
   assay job submit word-count.wasm --abi wasi --input a.txt --input b.txt --wait
   assay job submit price.wasm --input task*.bin --replicas 3 --max-price 0.002
+  assay job submit price.wasm --input task*.bin --tasks-per-lot 64 --tier audit:50%,7
 
-Each task runs on as many providers of different operators as --replicas says; they are paid when
-they agree. The command stays until the providers have what they need, or with --wait until the
+Each task runs on as many providers as --tier says; they are paid when they agree, or when auditors
+found nothing. The command stays until the providers have what they need, or with --wait until the
 result is settled and saved.")]
 pub(crate) struct SubmitArgs {
     /// The program: a WebAssembly component or WASI command.
@@ -112,9 +113,14 @@ pub(crate) struct SubmitArgs {
     /// Argument of a WASI command; give it once an argument.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) arg: Vec<String>,
-    /// Providers that run each task. 1 is paid on receipt unless you challenge it.
-    #[arg(long, value_name = "K", default_value_t = 2)]
-    pub(crate) replicas: u8,
+    /// How results are checked: none (paid on receipt unless you challenge it), replicate:K (K providers of
+    /// different operators must agree), audit:CHANCE%,DRAWS,AUDITORS (auditors drawn by the beacon run some tasks
+    /// of some lots again before they are opened).
+    #[arg(long, value_name = "TIER", default_value = "replicate:2", conflicts_with = "replicas")]
+    pub(crate) tier: TierArg,
+    /// The same as --tier replicate:K; 1 is --tier none.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..))]
+    replicas: Option<u8>,
     /// Tasks handed out together.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) tasks_per_lot: u32,
@@ -154,4 +160,15 @@ pub(crate) struct SubmitArgs {
     pub(crate) timeout: u64,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
+}
+
+impl SubmitArgs {
+    /// How results are checked.
+    pub(crate) fn tier(&self) -> TierArg {
+        match self.replicas {
+            None => self.tier,
+            Some(1) => TierArg::None,
+            Some(replicas) => TierArg::Replicate(replicas),
+        }
+    }
 }

@@ -48,6 +48,7 @@ async fn status(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
         ("in escrow", books.escrow),
         ("collateral", books.collateral),
         ("stake", books.stake),
+        ("treasury", books.treasury),
         ("burned", books.burned),
         ("minted", books.minted),
     ];

@@ -99,6 +99,8 @@ async fn renter(client: &ClientArgs) -> Outcome<Renter> {
 fn phase(lot: LotPhase) -> &'static str {
     match lot {
         LotPhase::Running => "running",
+        LotPhase::Drawing => "waits for the draw",
+        LotPhase::Auditing => "audited",
         LotPhase::Revealing => "revealing",
         LotPhase::Agreed => "agreed",
         LotPhase::Disclosing => "disputed: key is due",
@@ -126,6 +128,11 @@ fn show(view: &JobView, terminal: &Terminal) {
         line("why", view.cause.explain().to_owned());
     }
     line("tasks", format!("{} on {} each", view.spec.inputs.len(), count(view.spec.replicas.into(), "provider")));
+    if view.spec.audit_bps > 0 {
+        let auditors = count(view.spec.auditors.into(), "auditor");
+        let chance = f64::from(view.spec.audit_bps) / 100.0;
+        line("audits", format!("{chance} % of the lots, {} draws, {auditors}", view.spec.audit_draws));
+    }
     line("fuel", gigafuel(view.fuel));
     line("paid", format!("{} KRT", krt(view.paid)));
     line("in escrow", format!("{} KRT", krt(view.escrow)));

@@ -17,7 +17,7 @@ use assay_provider::Misbehaviour;
 use assay_types::{Abi, B256, Bytes, GIGAFUEL, GRAINS_PER_KRT, view::LotPhase};
 
 use crate::{
-    cli::QuickstartArgs,
+    cli::{QuickstartArgs, TierArg},
     failure::Outcome,
     network::{Network, Options},
     pricing::{Holdings, PORTFOLIO_RISK_GUEST, Quotes, RISK_TASKS, VOL_SURFACE_GUEST, book, report},
@@ -75,12 +75,12 @@ async fn price(
     let renter = Renter::start(chain, network.roster().renter()?, &network.dir().join("renter")).await?;
 
     let tasks = quotes.tasks();
-    let request = request(VOL_SURFACE_GUEST, tasks, TASKS_PER_LOT);
+    let request = request(VOL_SURFACE_GUEST, tasks, TASKS_PER_LOT, args.tier);
     let slices = work(terminal, network, &renter, "vol-surface", &request).await?;
     let surface = quotes.surface(&slices.outputs)?;
 
     let risk_job = holdings.job(&surface, args.paths)?;
-    let request = self::request(PORTFOLIO_RISK_GUEST, risk_job.tasks(RISK_TASKS), RISK_TASKS_PER_LOT);
+    let request = self::request(PORTFOLIO_RISK_GUEST, risk_job.tasks(RISK_TASKS), RISK_TASKS_PER_LOT, args.tier);
     let paths = work(terminal, network, &renter, "portfolio-risk", &request).await?;
     let risk = report(&risk_job, &paths.outputs)?;
 
@@ -103,7 +103,7 @@ async fn price(
     Ok(())
 }
 
-fn request(program: &'static [u8], tasks: Vec<Vec<u8>>, tasks_per_lot: u32) -> JobRequest {
+fn request(program: &'static [u8], tasks: Vec<Vec<u8>>, tasks_per_lot: u32, tier: TierArg) -> JobRequest {
     JobRequest {
         program: Bytes::from_static(program),
         // The bundled guests are public.
@@ -118,7 +118,8 @@ fn request(program: &'static [u8], tasks: Vec<Vec<u8>>, tasks_per_lot: u32) -> J
             memory_mib: 256,
             output_bytes: 8 << 20,
             tasks_per_lot,
-            replicas: 2,
+            replicas: tier.replicas(),
+            audit: tier.audit(),
             max_price_per_gigafuel: 2 * GRAINS_PER_KRT / 1_000,
             commit_window: 2_000,
             challenge_window: 4,

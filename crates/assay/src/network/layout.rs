@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Code, Failure, Outcome};
 
 /// Format of the directory; another number is another format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MARKER: &str = "assay.json";
 
 /// What says that a directory is ours.

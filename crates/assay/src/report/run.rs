@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use assay_types::{Address, Fault};
+use assay_types::Address;
 
 use super::{svg::escape, table::HtmlTable};
 use crate::{
@@ -138,15 +138,6 @@ fn phase(phase: Phase) -> (&'static str, &'static str) {
     }
 }
 
-fn fault(fault: Fault) -> &'static str {
-    match fault {
-        Fault::WrongResult => "wrong result",
-        Fault::LateCommit => "no commitment in time",
-        Fault::LateReveal => "no matching opening in time",
-        Fault::WithheldOutput => "output withheld",
-    }
-}
-
 fn cheat(f: &Findings) -> String {
     let Some(cheat) = &f.cheat else { return String::new() };
     let mut out = format!(
@@ -174,7 +165,7 @@ fn cheat(f: &Findings) -> String {
             s.job.clone(),
             s.lot.to_string(),
             duration(s.at_ms),
-            fault(s.fault).to_owned(),
+            s.fault.explain().to_owned(),
             krt(s.amount),
             krt(s.burned),
             krt(s.to_catchers),

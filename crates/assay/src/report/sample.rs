@@ -181,6 +181,7 @@ pub(crate) fn findings() -> Findings {
                 escrow: 0,
                 collateral: 3 * sum,
                 stake: 2 * sum,
+                treasury: 0,
             },
             renter: Party { price_per_gigafuel: 0, ..party("renter", 0xb1) },
             providers: vec![
@@ -203,6 +204,7 @@ pub(crate) fn findings() -> Findings {
                 to_renter: sum / 400,
                 at_ms: 2_700,
             }],
+            caught_by: "its co-replicas",
             redone: true,
         }),
         files: Files {

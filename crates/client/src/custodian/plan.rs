@@ -161,6 +161,7 @@ mod tests {
             settles_at: (phase == LotPhase::Agreed).then_some(20),
             dispute: None,
             delivery: None,
+            audit: None,
         };
         let spec = JobSpecView::from(&assay_types::JobSpec {
             program: B256::ZERO,
@@ -175,6 +176,9 @@ mod tests {
             outputBytes: 1,
             tasksPerLot: 1,
             replicas: 1,
+            auditBps: 0,
+            auditDraws: 0,
+            auditors: 0,
             maxPricePerGigafuel: 1,
             commitWindow: 1,
             challengeWindow: 1,

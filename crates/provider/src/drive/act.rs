@@ -6,8 +6,8 @@ use assay_proof::lot_root;
 use assay_store::{BlobId, Source, seal::key_binding, seal_key};
 use assay_types::{
     JobId, Leaf,
-    abi::{IDisputes, IJobs},
-    job::{result_commitment, verdict_commitment},
+    abi::{IAudits, IDisputes, IJobs},
+    job::{audit_commitment, result_commitment, verdict_commitment},
     system,
     view::{LeafView, Role, WorkItem},
 };
@@ -19,11 +19,13 @@ use crate::{
 };
 
 /// Refusals that mean the thing is done, or no longer wanted: the next block tells which.
-const SETTLED: [&str; 8] = [
+const SETTLED: [&str; 10] = [
     "AlreadyCommitted",
     "AlreadyRevealed",
     "AlreadyJudged",
     "AlreadyAttested",
+    "AuditorSpoke",
+    "NotAuditor",
     "KeyAlreadyDelivered",
     "WrongPhase",
     "JobClosed",
@@ -40,7 +42,10 @@ impl Agent {
             Action::CommitVerdict(slot) => self.commit_verdict(slot).await,
             Action::Reveal(slot) => self.reveal(slot).await,
             Action::RevealVerdict(slot) => self.reveal_verdict(slot).await,
+            Action::CommitAudit(slot) => self.commit_audit(slot).await,
+            Action::RevealAudit(slot) => self.reveal_audit(slot).await,
             Action::Decline(job, lot, reason) => self.decline(job, lot, reason).await,
+            Action::DeclineAudit(job, lot, reason) => self.decline_audit(job, lot, reason).await,
             Action::Disclose(job) => self.disclose(job).await,
             Action::ShareKey(job, provider) => self.share_key(job, provider).await,
             Action::AttestDelivery(job, lot) => self.attest(job, lot).await,
@@ -85,8 +90,15 @@ impl Agent {
             let mut others = item.lot.replicas.iter().filter(|replica| replica.provider != me);
             commitment = others.find_map(|replica| replica.commitment).ok_or(AgentError::Missing("one to echo"))?;
         }
-        let call = IJobs::commitCall { job: slot.job, lot: slot.lot, commitment };
-        self.parts.sender.send(TxRequest::call(system::JOBS, &call)).await?;
+        let request = match item.spec.audit_bps {
+            0 => TxRequest::call(system::JOBS, &IJobs::commitCall { job: slot.job, lot: slot.lot, commitment }),
+            _ => {
+                let fuels = leaves.iter().map(|leaf| leaf.fuel).collect();
+                let call = IJobs::commitAuditedCall { job: slot.job, lot: slot.lot, commitment, fuels };
+                TxRequest::call(system::JOBS, &call)
+            }
+        };
+        self.parts.sender.send(request).await?;
         Ok(Outcome::Done)
     }
 
@@ -117,6 +129,34 @@ impl Agent {
         let leaves = opening.leaves.iter().map(|l| IDisputes::Leaf { output: l.output, fuel: l.fuel }).collect();
         let call = IDisputes::revealVerdictCall { job: slot.job, lot: slot.lot, salt: opening.salt, leaves };
         self.parts.sender.send(TxRequest::call(system::DISPUTES, &call)).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn commit_audit(&self, slot: Slot) -> Result<Outcome, AgentError> {
+        let item = self.item(&slot)?;
+        let opening = self.opening(slot, &item).await?;
+        // The tree over the drawn leaves alone, numbered from 0.
+        let root = lot_root(0, &leaves(&opening.leaves)).map_err(|_| AgentError::Missing("a leaf"))?;
+        let (chain_id, me) = (self.parts.sender.chain_id(), self.address());
+        let commitment = audit_commitment(chain_id, slot.job, slot.lot, me, opening.salt, root.hash, root.fuel);
+        let call = IAudits::commitCall { job: slot.job, lot: slot.lot, commitment };
+        self.parts.sender.send(TxRequest::call(system::AUDITS, &call)).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn reveal_audit(&self, slot: Slot) -> Result<Outcome, AgentError> {
+        let item = self.item(&slot)?;
+        let opening = self.opening(slot, &item).await?;
+        let leaves = opening.leaves.iter().map(|l| IAudits::Leaf { output: l.output, fuel: l.fuel }).collect();
+        let call = IAudits::revealCall { job: slot.job, lot: slot.lot, salt: opening.salt, leaves };
+        self.parts.sender.send(TxRequest::call(system::AUDITS, &call)).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn decline_audit(&self, job: JobId, lot: u32, reason: DeclineReason) -> Result<Outcome, AgentError> {
+        tracing::info!(agent = %self.address(), %job, lot, ?reason, "gives an audit back");
+        let call = IAudits::declineCall { job, lot, reason: reason as u8 };
+        self.parts.sender.send(TxRequest::call(system::AUDITS, &call)).await?;
         Ok(Outcome::Done)
     }
 

@@ -26,6 +26,11 @@ impl Agent {
                     state.remember(Slot::of(item, Duty::Replica), item);
                     self.expect(item);
                 }
+                Role::Auditor => {
+                    self.learn_key(state, item);
+                    state.remember(Slot::of(item, Duty::Audit), item);
+                    self.expect(item);
+                }
                 Role::Adjudicator => {
                     if let Some(key) = item.lot.dispute.as_ref().and_then(|dispute| dispute.key) {
                         state.take_key(item, key);

@@ -84,9 +84,14 @@ impl Agent {
         Ok(Outcome::Ran(slot, task, stands))
     }
 
-    /// Providers may be told to cheat; nobody cheats as a judge.
+    /// Providers may be told to cheat, at their own work or as auditors; nobody cheats as a judge.
     fn cheat(&self, slot: &Slot) -> Option<Misbehaviour> {
-        self.parts.misbehaviour.filter(|_| slot.duty == Duty::Replica)
+        let at = |cheat: &Misbehaviour| match slot.duty {
+            Duty::Replica => *cheat != Misbehaviour::MakeUpAudits,
+            Duty::Audit => *cheat == Misbehaviour::MakeUpAudits,
+            Duty::Verdict => false,
+        };
+        self.parts.misbehaviour.filter(at)
     }
 
     pub(super) async fn evict(&self, job: JobId) -> Result<Outcome, AgentError> {

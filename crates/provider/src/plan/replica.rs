@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use assay_types::view::{LotPhase, ReplicaPhase, ReplicaView, WorkItem};
+use assay_types::view::{LotPhase, ReplicaPhase, WorkItem};
 
-use super::{Action, DeclineReason, Duty, KeyState, Situation, Slot, SlotState, TaskState, leaves_of};
+use super::{Action, DeclineReason, Duty, KeyState, Situation, Slot, SlotState, work};
 
 pub(super) fn plan(
     situation: &Situation<'_>,
@@ -24,7 +24,22 @@ pub(super) fn plan(
                 wanted.insert(Action::FetchBlobs(slot));
             }
         }
-        (LotPhase::Running, ReplicaPhase::Running) => work(situation, item, mine, slot, state, wanted, runs),
+        (LotPhase::Running, ReplicaPhase::Running) => {
+            let piece = work::Piece {
+                item,
+                slot,
+                due: mine.due,
+                commit: Action::Commit(slot),
+                decline: |reason| Action::Decline(item.job, item.lot.index, reason),
+            };
+            piece.plan(situation, state, wanted, runs);
+        }
+        // Without the key its auditors could only be silent, and the lot would wait for them.
+        (LotPhase::Auditing, _) if situation.key(&item.job) == KeyState::Known => {
+            let auditors = item.lot.audit.iter().flat_map(|audit| &audit.auditors);
+            let lacking = auditors.filter(|auditor| !auditor.has_key && !auditor.declined);
+            wanted.extend(lacking.map(|auditor| Action::ShareKey(item.job, auditor.auditor)));
+        }
         (LotPhase::Revealing, ReplicaPhase::Committed) if mine.due >= situation.height => {
             wanted.insert(Action::Reveal(slot));
         }
@@ -46,44 +61,4 @@ pub(super) fn plan(
         let waiting = others.filter(|r| r.phase == ReplicaPhase::AwaitingKey && lacking(r.provider));
         wanted.extend(waiting.map(|r| Action::ShareKey(item.job, r.provider)));
     }
-}
-
-fn work(
-    situation: &Situation<'_>,
-    item: &WorkItem,
-    mine: &ReplicaView,
-    slot: Slot,
-    state: &SlotState,
-    wanted: &mut BTreeSet<Action>,
-    runs: &mut Vec<(u64, Action)>,
-) {
-    let tasks = slot.tasks(&item.lot);
-    if state.opening.is_some() || leaves_of(state, &tasks).is_some() {
-        if mine.due >= situation.height {
-            wanted.insert(Action::Commit(slot));
-        }
-        return;
-    }
-    let mut decline = |reason| wanted.extend([Action::Decline(item.job, item.lot.index, reason)]);
-    let too_late = situation.height.saturating_add(situation.capacity.margin) >= mine.due;
-    let started = state.tasks.values().any(|t| matches!(t, TaskState::Done(_)))
-        || situation.busy.iter().any(|action| matches!(action, Action::Run(running, _) if *running == slot));
-    if situation.key(&item.job) == KeyState::Wrong || state.unreadable {
-        decline(DeclineReason::WrongKey);
-    } else if situation.draining && !started {
-        decline(DeclineReason::Draining);
-    } else if broken(state, situation.capacity.max_host_faults) {
-        decline(DeclineReason::HostFault);
-    } else if too_late {
-        decline(if state.fetched { DeclineReason::HostFault } else { DeclineReason::InputsUnreachable });
-    } else if !state.fetched {
-        wanted.insert(Action::FetchBlobs(slot));
-    } else if situation.key(&item.job) == KeyState::Known {
-        let open = tasks.into_iter().filter(|t| !matches!(state.tasks.get(t), Some(TaskState::Done(_))));
-        runs.extend(open.map(|task| (mine.due, Action::Run(slot, task))));
-    }
-}
-
-fn broken(state: &SlotState, limit: u32) -> bool {
-    state.tasks.values().any(|task| matches!(task, TaskState::HostFault(times) if *times >= limit))
 }

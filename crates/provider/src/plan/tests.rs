@@ -36,6 +36,7 @@ fn item(role: Role, lot: LotPhase, mine: ReplicaPhase, other: ReplicaPhase) -> W
             settles_at: None,
             dispute: None,
             delivery: None,
+            audit: None,
         },
         spec: JobSpecView {
             program: B256::ZERO,
@@ -50,6 +51,9 @@ fn item(role: Role, lot: LotPhase, mine: ReplicaPhase, other: ReplicaPhase) -> W
             output_bytes: 1,
             tasks_per_lot: 2,
             replicas: 2,
+            audit_bps: 0,
+            audit_draws: 0,
+            auditors: 0,
             max_price_per_gigafuel: 1,
             commit_window: 1,
             challenge_window: 1,

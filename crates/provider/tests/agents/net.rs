@@ -231,6 +231,7 @@ impl Net {
                 output_bytes: 1_000,
                 tasks_per_lot: 2,
                 replicas,
+                audit: None,
                 max_price_per_gigafuel: 2 * GRAINS_PER_KRT,
                 commit_window: 400,
                 challenge_window: 60,

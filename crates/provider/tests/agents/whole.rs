@@ -55,6 +55,7 @@ async fn renter(chain: &Arc<LedgerChain>, dir: &Path) -> (Custodian, BlobNode) {
             output_bytes: 1_000,
             tasks_per_lot: 2,
             replicas: 2,
+            audit: None,
             max_price_per_gigafuel: GRAINS_PER_KRT,
             commit_window: 1_000,
             challenge_window: 10,

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use assay_client::{JobRequest, JobTerms, Progress as JobProgress, Until, receipt::Disclose};
 use assay_exec::{Engine, EngineConfig, bundle};
 use assay_types::{
-    Abi, B256, Bytes, ClaimId, GIGAFUEL, Grains, parse_krt,
+    Abi, B256, Bytes, ClaimId, GIGAFUEL, Grains,
+    job::audit_runs,
+    parse_krt,
     view::{IssuanceView, ProviderView},
 };
 use jsonrpsee::rpc_params;
@@ -13,7 +15,7 @@ use serde_json::json;
 
 use super::{line_of, renter, save, show};
 use crate::{
-    cli::{AbiArg, SubmitArgs},
+    cli::{AbiArg, SubmitArgs, TierArg},
     commands::{claims, connect, market},
     failure::{Code, Failure, Outcome},
     network::write_file,
@@ -31,16 +33,18 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     let class = market::live::pick(&classes, args.class.as_deref())?;
     let chosen = |name: &String| market::live::pick(&classes, Some(name.as_str())).map(|class| class.class.id);
     let substitutes: Vec<u32> = args.substitute.iter().map(chosen).collect::<Outcome<_>>()?;
+    let tier = args.tier();
+    terminal.note(tier.who_sees());
     let price = match &args.max_price {
         Some(text) => {
             let price =
                 parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--max-price cannot be read").because(&e))?;
-            warn_if_too_low(price, &renter.chain().providers().await?, args.replicas, terminal);
+            warn_if_too_low(price, &renter.chain().providers().await?, tier.replicas(), terminal);
             price
         }
         // What the market may come to is set by the band; what it will cost, by the auction.
         None => {
-            operators_suffice(&renter.chain().providers().await?, args.replicas)?;
+            operators_suffice(&renter.chain().providers().await?, tier, terminal)?;
             class.band.high
         }
     };
@@ -64,7 +68,8 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
             memory_mib: args.memory,
             output_bytes: args.output_bytes,
             tasks_per_lot: args.tasks_per_lot,
-            replicas: args.replicas,
+            replicas: tier.replicas(),
+            audit: tier.audit(),
             max_price_per_gigafuel: price,
             commit_window: 2_000,
             challenge_window: 4,
@@ -190,22 +195,39 @@ async fn redemption_price(args: &SubmitArgs, claim: ClaimId) -> Outcome<Grains> 
 }
 
 /// Refuses a job that wants more operators than offer work.
-fn operators_suffice(providers: &[ProviderView], replicas: u8) -> Outcome<()> {
+fn operators_suffice(providers: &[ProviderView], tier: TierArg, terminal: &Terminal) -> Outcome<()> {
+    let replicas = tier.replicas();
     let open = providers.iter().filter(|p| p.open);
     let operators: std::collections::BTreeSet<_> = open.map(|p| p.operator).collect();
     if operators.len() < usize::from(replicas) {
         return Err(Failure::new(Code::JobFailed, "nobody would run this job")
             .why(format!("it wants {replicas} providers of different operators, and {} offer work", operators.len()))
-            .next("lower --replicas, or look at `assay chain providers`"));
+            .next("choose another --tier, or look at `assay chain providers`"));
+    }
+    if tier.audit().is_some() && operators.len() < 2 {
+        terminal.note("nobody could audit it but the validators: one operator offers work");
     }
     Ok(())
+}
+
+/// Runs of a task that the job may have to pay for.
+fn most_runs(args: &SubmitArgs, tasks: usize) -> u128 {
+    let (tier, per_lot) = (args.tier(), args.tasks_per_lot.max(1));
+    let tasks = u128::try_from(tasks).unwrap_or(u128::MAX);
+    let audits = |tasks: u128| {
+        let tasks = u32::try_from(tasks).unwrap_or(u32::MAX);
+        tier.audit().map_or(0, |terms| audit_runs(terms.auditors, terms.draws, tasks))
+    };
+    let (whole, rest) = (tasks / u128::from(per_lot), tasks % u128::from(per_lot));
+    let audited = audits(u128::from(per_lot)).saturating_mul(whole).saturating_add(audits(rest));
+    tasks.saturating_mul(u128::from(tier.replicas())).saturating_add(audited)
 }
 
 /// The limit at which the job's worst case does not exceed the budget.
 fn within_budget(args: &SubmitArgs, price: Grains, tasks: usize) -> Outcome<Grains> {
     let Some(text) = &args.budget else { return Ok(price) };
     let budget = parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--budget cannot be read").because(&e))?;
-    let runs = u128::try_from(tasks).unwrap_or(u128::MAX).saturating_mul(u128::from(args.replicas)).max(1);
+    let runs = most_runs(args, tasks).max(1);
     // Escrow is rounded up a run; so is what is subtracted here.
     let a_run = budget / runs;
     let limit = a_run.checked_div(u128::from(args.fuel.max(1))).unwrap_or(0);

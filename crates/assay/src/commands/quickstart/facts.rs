@@ -96,7 +96,8 @@ pub(super) async fn gather(
         .map_err(|broken| Failure::new(Code::VerificationFailed, format!("the books do not balance: {broken}")))?;
     let providers = parties(network, renter, &blocks).await?;
     let renter_party = renter_party(renter, &blocks, &job_facts).await?;
-    let cheat = cheating.then(|| lie(&providers, &job_facts));
+    let audited = jobs.iter().any(|(_, job)| job.view.spec.audit_bps > 0);
+    let cheat = cheating.then(|| lie(&providers, &job_facts, audited));
     let completed = jobs.iter().all(|(_, job)| job.view.outcome == Some(JobOutcome::Completed));
     Ok(Findings {
         market: Market::default(),
@@ -202,7 +203,7 @@ async fn renter_party(renter: &Renter, blocks: &[Arc<FinalizedBlock>], jobs: &[J
     })
 }
 
-fn lie(providers: &[Party], jobs: &[JobFacts]) -> CheatFacts {
+fn lie(providers: &[Party], jobs: &[JobFacts], audited: bool) -> CheatFacts {
     let liar = &providers[LIAR];
     let mut slashes = Vec::new();
     let mut redone = true;
@@ -229,6 +230,7 @@ fn lie(providers: &[Party], jobs: &[JobFacts]) -> CheatFacts {
         address: liar.address,
         lots: u32::try_from(slashes.len()).unwrap_or(u32::MAX),
         slashes,
+        caught_by: if audited { "auditors" } else { "its co-replicas" },
         redone,
     }
 }
