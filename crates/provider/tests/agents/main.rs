@@ -1,6 +1,7 @@
 //! Whole jobs with real agents over the real ledger, with blobs, blocks and guests in memory.
 
 mod adversaries;
+mod audits;
 mod blobs;
 mod chain;
 mod honest;

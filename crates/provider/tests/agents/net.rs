@@ -96,7 +96,7 @@ pub(crate) struct Net {
 }
 
 pub(crate) fn genesis(params: Params) -> Genesis {
-    let names = ["renter", "p1", "p2", "p3", "p4", "v1", "v2", "v3", "v4"];
+    let names = ["renter", "p1", "p2", "p3", "p4", "p5", "p6", "v1", "v2", "v3", "v4"];
     let account = |name: &&str| GenesisAccount { address: wallet(name).address(), balance: 10_000 * GRAINS_PER_KRT };
     let validator = |i: u8| GenesisValidator {
         account: wallet(&format!("v{i}")).address(),
