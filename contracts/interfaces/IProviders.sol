@@ -46,6 +46,12 @@ interface IProviders {
     event ProviderUpdated(address indexed provider);
     event CollateralDeposited(address indexed provider, uint128 amount, uint128 collateral);
     event WithdrawalRequested(address indexed provider, uint128 amount, uint64 height);
+    /// Collateral does not cover what open work needs at the class's present reference: no new work until it does.
+    event HealthWarning(address indexed provider, uint32 healthBps, uint128 shortfall);
+    /// Work it had not committed to goes to others, `attached` with it to who takes it over.
+    event HandedOver(address indexed provider, bytes32 indexed job, uint32 lot, uint128 attached);
+    /// What came with a lot that was handed over: to each of its replicas, the remainder or all of it to the renter.
+    event AttachedPaid(bytes32 indexed job, uint32 lot, uint128 each, uint128 toRenter);
     event CollateralWithdrawn(address indexed provider, uint128 amount);
 
     /// Value sent becomes collateral. `operator` groups machines of one owner: replicas of a lot never share one.
@@ -54,6 +60,8 @@ interface IProviders {
     function depositCollateral() external payable;
     /// Starts the delay; only collateral that backs no lot can leave.
     function requestWithdrawal(uint128 amount) external;
+    /// Leaves: no new work, what is not committed to is handed over, all that is free is asked back.
+    function exit() external;
     /// Pays out after the delay, less what was slashed meanwhile.
     function withdraw() external;
 

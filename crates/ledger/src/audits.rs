@@ -4,7 +4,7 @@
 //!  committed, fuels in the open
 //!      │
 //!   Drawing ── beacon of a fixed height: not audited ────────────────────> Revealing ── opened ──> Agreed
-//!      │ audited, s points of the fuel                                      ^   │
+//!      │ audited; beacon of a later one: s points of the fuel, auditors     ^   │
 //!      v                                                                    │   │ an auditor differs or is silent,
 //!   Auditing ── auditors committed, or window over ─────────────────────────┘   │ or none could be drawn
 //!                                                                               v
@@ -14,6 +14,9 @@
 //! What a beacon decides is fixed before it exists: the result, its bill and its salt by the commitment, the
 //! height by the block of the commitment. The delay is more than a third of the seats, so that no coalition of
 //! fewer leads every block between and knows the draw when it commits.
+//!
+//! Whether and where are two beacons' matter: a leader that saw both at once would withhold only the draws that
+//! find it, and a cheat on few tasks would be found with the square of that chance.
 //!
 //! A share of the audits are traps, which the provider's salt and the beacon decide and only the provider
 //! knows until it opens. It then serves decoys ([`assay_types::job::decoy`]) to whoever asks for its results; an
@@ -49,9 +52,11 @@ record! {
     pub(crate) struct Audit {
         /// Fuel of each task, as billed before anything was opened.
         pub(crate) fuels: Vec<u64>,
-        /// Height whose beacon decides; 0 before it is set.
+        /// Height whose beacon decides whether it is audited; 0 before it is set.
         pub(crate) draws_at: u64,
-        /// What that beacon says about this lot.
+        /// Height whose beacon decides where and by whom; 0 unless it is audited.
+        pub(crate) points_at: u64,
+        /// What the last of these beacons says about this lot, once it has decided.
         pub(crate) seed: Option<B256>,
         /// Drawn tasks by place in the lot; none when it is not audited.
         pub(crate) tasks: Vec<u32>,
@@ -72,6 +77,8 @@ record! {
     pub(crate) struct Auditor {
         pub(crate) account: Address,
         pub(crate) locked: Grains,
+        /// Grains a gigafuel it is paid.
+        pub(crate) price: Grains,
         /// Fuel it is kept busy with, thousandths of a gigafuel.
         pub(crate) units: u64,
         pub(crate) busy: bool,
@@ -94,6 +101,7 @@ impl Audit {
         Self {
             fuels,
             draws_at: 0,
+            points_at: 0,
             seed: None,
             tasks: Vec::new(),
             auditors: Vec::new(),
@@ -135,13 +143,18 @@ pub(crate) fn assumptions(params: &Params) -> Assumptions {
 /// The provider committed: the beacon of a height to come decides.
 pub(crate) fn await_draw(step: &mut Step<'_>, case: &mut Case) -> Done {
     let mut audit = Audit::must(step, case)?;
-    let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
-    let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
-    audit.draws_at = step.env.after(step.env.params.audit_delay.max(a_third));
+    (audit.draws_at, audit.points_at) = (unknown_yet(step), 0);
     audit.store(step, case);
     case.lot.phase = LotPhase::Drawing;
     case.lot.due = audit.draws_at;
     Ok(())
+}
+
+/// The first height whose beacon no coalition of less than a third of the seats can know now.
+fn unknown_yet(step: &Step<'_>) -> u64 {
+    let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
+    let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
+    step.env.after(step.env.params.audit_delay.max(a_third))
 }
 
 /// The beacon of `height`, while it is remembered.
@@ -153,19 +166,27 @@ fn beacon_of(step: &Step<'_>, height: u64) -> Done<Option<B256>> {
     Ok(kept.filter(|(at, _)| *at == height).map(|(_, beacon)| beacon))
 }
 
-/// The beacon is there: whether the lot is audited, where, and by whom.
+/// A beacon is there: whether the lot is audited, and then, with a later one, where and by whom.
 pub(crate) fn drawing(step: &mut Step<'_>, case: &mut Case) -> Done {
     let mut audit = Audit::must(step, case)?;
-    if step.env.height() < audit.draws_at {
+    let at = audit.draws_at.max(audit.points_at);
+    if step.env.height() < at {
         return Ok(());
     }
     // Had the chain so much to do that it forgot that beacon, another one decides, as unknown now as that one was.
-    let Some(beacon) = beacon_of(step, audit.draws_at)? else { return await_draw(step, case) };
+    let Some(beacon) = beacon_of(step, at)? else { return await_draw(step, case) };
     let seed = keccak256(
         [b"assay/audit".as_slice(), beacon.as_slice(), case.id.as_slice(), &case.index.to_be_bytes()].concat(),
     );
+    let chosen = audit.points_at > 0;
+    if !chosen && is_audited(seed, u32::from(case.terms.audit_bps)) {
+        audit.points_at = unknown_yet(step);
+        case.lot.due = audit.points_at;
+        audit.store(step, case);
+        return Ok(());
+    }
     audit.seed = Some(seed);
-    if is_audited(seed, u32::from(case.terms.audit_bps)) {
+    if chosen {
         audit.tasks = FuelLine::new(&audit.fuels).draw(seed, u32::from(case.terms.audit_draws));
         audit.auditors = draw_auditors(step, case, &audit, seed)?;
     }
@@ -211,11 +232,12 @@ fn draw_auditors(step: &mut Step<'_>, case: &Case, audit: &Audit, seed: B256) ->
     let seed = keccak256([b"assay/auditors".as_slice(), seed.as_slice()].concat());
     let mut auditors = Vec::new();
     for one in draw(seed, &urn, wanted).unwrap_or_default() {
-        providers::lock(step, &one.provider, locked, units)?;
+        providers::lock(step, &one.provider, locked, units, price)?;
         step.mark(keys::work(WORK_AUDIT, &one.provider, &case.id, case.index));
         auditors.push(Auditor {
             account: one.provider,
             locked,
+            price,
             units,
             busy: true,
             commitment: None,
@@ -255,7 +277,8 @@ pub(crate) fn auditing(step: &mut Step<'_>, case: &mut Case) -> Done {
 
 /// Lets an auditor go.
 fn release(step: &mut Step<'_>, case: &Case, auditor: &Auditor) -> Done {
-    providers::unlock(step, &auditor.account, auditor.locked, auditor.busy.then_some(auditor.units))?;
+    let busy = auditor.busy.then_some(auditor.units);
+    providers::unlock(step, &auditor.account, auditor.locked, busy, auditor.price)?;
     step.state.delete(keys::work(WORK_AUDIT, &auditor.account, &case.id, case.index));
     Ok(())
 }
@@ -290,7 +313,8 @@ pub(crate) fn view_of(view: &dyn StateRead, id: assay_types::JobId, index: u32, 
     Some(AuditView {
         auditors: auditors.collect(),
         fuels: audit.fuels,
-        draws_at: audit.draws_at,
+        draws_at: audit.draws_at.max(audit.points_at),
+        audited: audit.points_at > 0,
         drawn: audit.seed.is_some(),
         tasks: audit.tasks.iter().map(|place| first_task.saturating_add(*place)).collect(),
         forced: audit.forced,

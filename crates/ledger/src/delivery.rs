@@ -179,7 +179,7 @@ fn resolve(step: &mut Step<'_>, case: &mut Case, delivery: Delivery) -> Done {
     if withheld {
         transfer(step, pot, renter, delivery.bond)?;
         for replica in std::mem::take(&mut case.lot.replicas) {
-            slash::slash(step, case, &replica, Fault::WithheldOutput, replica.locked, &Catchers::default())?;
+            slash::wholly(step, case, &replica, Fault::WithheldOutput, &Catchers::default())?;
             case.lot.excluded.push(replica.operator);
         }
         case.lot.adjudicated = false;

@@ -60,6 +60,10 @@ pub(crate) const DUE_ALLOTMENT: u8 = 0x44;
 pub(crate) const DUE_SEAL: u8 = 0x45;
 /// Issuances of claims.
 pub(crate) const DUE_CLAIMS: u8 = 0x46;
+/// Providers whose health is looked at.
+pub(crate) const DUE_HEALTH: u8 = 0x47;
+/// Providers with more to hand over.
+pub(crate) const DUE_HAND_OVER: u8 = 0x48;
 /// Lots that lack providers: job, lot.
 pub(crate) const WANTED: u8 = 0x43;
 

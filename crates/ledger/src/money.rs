@@ -19,8 +19,10 @@ use crate::{
 /// What a bond stands behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BondKind {
-    Challenge,
-    Delivery,
+    Challenge = 0,
+    Delivery = 1,
+    /// What comes with a lot that its provider handed over.
+    HandOver = 7,
 }
 
 /// What an order's money stands behind.

@@ -4,6 +4,7 @@
 //! asked back; neither is larger than what the pot holds, and only the rest backs new lots.
 
 pub(crate) mod calls;
+pub(crate) mod health;
 pub(crate) mod views;
 
 use alloy_primitives::{Address, B256, Bytes};
@@ -50,6 +51,12 @@ record! {
         pub(crate) late_streak: u32,
         /// Not drawn before this height.
         pub(crate) suspended_until: u64,
+        /// Its locks over the prices they were made at: see [`health`].
+        pub(crate) exposure: u128,
+        /// What its locks lack at the class's present reference.
+        pub(crate) margin: Grains,
+        /// Height at which its health is looked at; 0 without open work.
+        pub(crate) health_due: u64,
     }
 }
 
@@ -93,30 +100,35 @@ impl Provider {
         self.late_streak = self.late_streak.saturating_add(1);
     }
 
-    /// Collateral that backs nothing and is not leaving.
+    /// Collateral that backs nothing, not even what its locks lack, and is not leaving.
     pub(crate) fn free(&self, view: &dyn StateRead, account: &Address) -> Result<Grains, BrokenInvariant> {
         let held = money::held(view, Pot::Collateral(*account))?;
         let used = self.locked.checked_add(self.withdrawing).ok_or(BrokenInvariant::Arithmetic)?;
-        held.checked_sub(used).ok_or(BrokenInvariant::PotShort)
+        Ok(held.checked_sub(used).ok_or(BrokenInvariant::PotShort)?.saturating_sub(self.margin))
     }
 }
 
-/// Puts `amount` of a provider's free collateral behind a lot of `units` that it now works on.
-pub(crate) fn lock(step: &mut Step<'_>, account: &Address, amount: Grains, units: u64) -> Done {
+/// Puts `amount` of a provider's free collateral behind a lot of `units` at `price` that it now works on.
+pub(crate) fn lock(step: &mut Step<'_>, account: &Address, amount: Grains, units: u64, price: Grains) -> Done {
     let mut provider = Provider::must(step, account)?;
+    provider.exposure = sane(provider.exposure.checked_add(health::exposure(amount, price)))?;
     provider.busy = sane(provider.busy.checked_add(units))?;
     provider.locked = sane(provider.locked.checked_add(amount))?;
     provider.active_lots = sane(provider.active_lots.checked_add(1))?;
+    health::remark(step, &mut provider)?;
+    health::watch(step, account, &mut provider);
     provider.store(step, account);
     Ok(())
 }
 
-/// Takes `amount` from behind a lot; `busy` says how large it is when the provider was still at work on it.
-pub(crate) fn unlock(step: &mut Step<'_>, account: &Address, amount: Grains, busy: Option<u64>) -> Done {
+/// Takes `amount` from behind a lot at `price`; `busy` says how large it is when the provider was still at work on it.
+pub(crate) fn unlock(step: &mut Step<'_>, account: &Address, amount: Grains, busy: Option<u64>, price: Grains) -> Done {
     let mut provider = Provider::must(step, account)?;
+    provider.exposure = sane(provider.exposure.checked_sub(health::exposure(amount, price)))?;
     provider.busy = sane(provider.busy.checked_sub(busy.unwrap_or(0)))?;
     provider.locked = sane(provider.locked.checked_sub(amount))?;
     provider.active_lots = sane(provider.active_lots.checked_sub(u32::from(busy.is_some())))?;
+    health::remark(step, &mut provider)?;
     provider.store(step, account);
     Ok(())
 }

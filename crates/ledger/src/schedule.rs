@@ -12,8 +12,9 @@ use assay_types::ClaimId;
 use crate::{
     claims::{self, margin},
     jobs::lifecycle,
-    keys::{self, DUE_ALLOTMENT, DUE_CLAIMS, DUE_END, DUE_LOT, DUE_ORDER, DUE_SEAL},
+    keys::{self, DUE_ALLOTMENT, DUE_CLAIMS, DUE_END, DUE_HAND_OVER, DUE_HEALTH, DUE_LOT, DUE_ORDER, DUE_SEAL},
     market::{allotments, orders, sealed},
+    providers::health,
     reject::Done,
     state::StateRead,
     step::Step,
@@ -34,6 +35,10 @@ pub(crate) enum Due {
     Seal(Address, B256),
     /// A deadline of an issuance of claims.
     Claims(ClaimId),
+    /// A provider whose health is looked at.
+    Health(Address),
+    /// A provider with more to hand over.
+    HandOver(Address),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -44,6 +49,8 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         Due::Order(order) => keys::key(DUE_ORDER, &[&height, &order.to_be_bytes()]),
         Due::Allotment(id) => keys::key(DUE_ALLOTMENT, &[&height, &id.to_be_bytes()]),
         Due::Seal(owner, commitment) => keys::key(DUE_SEAL, &[&height, owner.as_slice(), commitment.as_slice()]),
+        Due::Health(account) => keys::key(DUE_HEALTH, &[&height, account.as_slice()]),
+        Due::HandOver(account) => keys::key(DUE_HAND_OVER, &[&height, account.as_slice()]),
         Due::Claims(id) => {
             keys::key(DUE_CLAIMS, &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
         }
@@ -79,6 +86,8 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
                 Due::Allotment(id) => allotments::end(step, id)?,
                 Due::Seal(owner, commitment) => sealed::forfeit(step, owner, commitment)?,
                 Due::Claims(id) => margin::due(step, id)?,
+                Due::Health(account) => health::due(step, account)?,
+                Due::HandOver(account) => health::hand_over(step, account)?,
             }
         }
     }
@@ -87,14 +96,15 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
 
 /// The first `count` entries due by now, by height, then kind, then job and lot.
 fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
-    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS]
-        .into_iter()
-        .flat_map(|table| {
-            let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
-            step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
-        })
-        .filter_map(|(key, _)| parse(&key))
-        .collect();
+    let mut due: Vec<(u64, Due)> =
+        [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS, DUE_HEALTH, DUE_HAND_OVER]
+            .into_iter()
+            .flat_map(|table| {
+                let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
+                step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
+            })
+            .filter_map(|(key, _)| parse(&key))
+            .collect();
     due.sort();
     due.truncate(count);
     due
@@ -108,6 +118,8 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
         DUE_END => keys::job_at_end(key).map(Due::End),
         DUE_ORDER => keys::order_at_end(key).map(Due::Order),
         DUE_ALLOTMENT => keys::order_at_end(key).map(Due::Allotment),
+        DUE_HEALTH => keys::address_at_end(key).map(Due::Health),
+        DUE_HAND_OVER => keys::address_at_end(key).map(Due::HandOver),
         DUE_CLAIMS => claims::id_at_end(key).map(Due::Claims),
         DUE_SEAL => {
             let (owner, commitment) = rest.get(8..)?.split_first_chunk::<20>()?;

@@ -11,7 +11,7 @@ use crate::{
     jobs::{Case, Replica, assign},
     math,
     money::{Pot, transfer},
-    providers::Provider,
+    providers::{Provider, health},
     reject::{Done, sane},
     step::Step,
 };
@@ -38,6 +38,18 @@ impl Catchers {
 /// What a missed commit deadline costs.
 pub(crate) fn late_amount(step: &Step<'_>, replica: &Replica) -> Done<Grains> {
     sane(math::share(replica.locked, step.env.params.late_slash_bps))
+}
+
+/// Takes all that stands behind a replica for `fault` and lets the replica go.
+pub(crate) fn wholly(
+    step: &mut Step<'_>,
+    case: &mut Case,
+    replica: &Replica,
+    fault: Fault,
+    catchers: &Catchers,
+) -> Done {
+    let amount = health::at_stake(step, &replica.provider, replica.locked, replica.price)?;
+    slash(step, case, replica, fault, amount, catchers)
 }
 
 /// Takes `amount` of a replica's locked collateral for `fault` and lets the replica go.
@@ -75,8 +87,10 @@ pub(crate) fn fine(
     provider.slashed = sane(provider.slashed.checked_add(amount))?;
     match fault {
         Fault::LateCommit | Fault::SilentAuditor => provider.suspend(step.env.height(), case.terms.commit_window),
-        Fault::LateReveal | Fault::WithheldKey => provider.suspend(step.env.height(), step.env.params.reveal_window),
-        Fault::WrongResult | Fault::WithheldOutput | Fault::WrongAudit => {}
+        Fault::LateReveal => provider.suspend(step.env.height(), step.env.params.reveal_window),
+        Fault::WrongResult | Fault::WithheldOutput | Fault::WrongAudit | Fault::WithheldKey => {
+            provider.suspend(step.env.height(), step.env.params.jail_blocks);
+        }
     }
     provider.store(step, account);
     step.emit(

@@ -108,6 +108,8 @@ pub struct Params {
     pub slash_catcher_bps: u32,
     /// Share of the locked collateral a missed deadline costs.
     pub late_slash_bps: u32,
+    /// Blocks for which a provider that was found wrong is not drawn, doubled each time until work of its settles.
+    pub jail_blocks: u32,
     /// Blocks within which a key must reach an assigned provider.
     pub key_window: u32,
     /// Blocks for revealing once all have committed.
@@ -215,6 +217,7 @@ impl Default for Params {
             slash_burn_bps: 5_000,
             slash_catcher_bps: 4_000,
             late_slash_bps: 1_000,
+            jail_blocks: 1_200,
             key_window: 600,
             reveal_window: 200,
             disclose_window: 200,

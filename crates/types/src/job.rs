@@ -399,6 +399,8 @@ pub enum JobCause {
     LifetimeEnded = 9,
     /// The lot was tried as often as the parameters allow.
     AttemptsExhausted = 10,
+    /// A provider left, or its collateral no longer covered the work.
+    HandedOver = 11,
 }
 
 impl JobCause {
@@ -417,6 +419,7 @@ impl JobCause {
             WithheldOutput,
             LifetimeEnded,
             AttemptsExhausted,
+            HandedOver,
         ]
         .into_iter()
         .find(|c| *c as u8 == number)
@@ -441,6 +444,9 @@ impl JobCause {
             Self::Undecided => "adjudicators reached no two thirds, so nobody was punished and nobody paid",
             Self::WithheldOutput => "the output could not be fetched by drawn witnesses; the providers were slashed",
             Self::LifetimeEnded => "the job's lifetime ended before its work was done",
+            Self::HandedOver => {
+                "a provider left, or its collateral no longer covered the work, which went to others with a part of it"
+            }
             Self::AttemptsExhausted => "the work was tried as often as the network allows",
         }
     }

@@ -167,9 +167,11 @@ pub struct DisputeView {
 pub struct AuditView {
     /// Fuel of each task as its provider bills it, before anything is opened.
     pub fuels: Vec<u64>,
-    /// Height whose beacon decides.
+    /// Height whose beacon decides next, or decided last: first whether, then where.
     pub draws_at: u64,
-    /// Whether it has decided.
+    /// Whether the lot is audited, as far as is known.
+    pub audited: bool,
+    /// Whether all is decided.
     pub drawn: bool,
     /// Tasks that are run again, by index in the job; none when the lot is not audited.
     pub tasks: Vec<u32>,
@@ -341,6 +343,11 @@ pub struct ProviderView {
     pub withdrawing: Grains,
     /// Height from which that may leave.
     pub withdrawable_at: u64,
+    /// What its locks lack at its class's present reference.
+    #[serde(with = "as_string")]
+    pub margin: Grains,
+    /// Collateral that is not leaving over what open work needs, basis points; none without open work.
+    pub health_bps: Option<u32>,
     /// Lots it works on.
     pub active_lots: u32,
     /// Lots it was paid for.

@@ -80,9 +80,9 @@ fn speak(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, said: Said
         Said::Declined(1..=4) => auditor.declined = true,
         Said::Declined(_) => return Err(Failure::BadReason.into()),
     }
-    let (units, was_busy) = (auditor.units, std::mem::replace(&mut auditor.busy, false));
+    let (units, price, was_busy) = (auditor.units, auditor.price, std::mem::replace(&mut auditor.busy, false));
     if was_busy {
-        providers::unlock(step, &sender, 0, Some(units))?;
+        providers::unlock(step, &sender, 0, Some(units), price)?;
     }
     if audit.auditors.iter().all(Auditor::spoke) {
         schedule::at(step, height, Due::Lot(id, index));

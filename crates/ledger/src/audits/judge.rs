@@ -54,7 +54,7 @@ fn silent_provider(step: &mut Step<'_>, case: &mut Case, audit: &Audit) -> Done 
     let spoke = audit.auditors.iter().filter(|auditor| auditor.commitment.is_some());
     let catchers = Catchers::whole(spoke.map(|auditor| auditor.account).collect());
     for replica in std::mem::take(&mut case.lot.replicas) {
-        slash::slash(step, case, &replica, Fault::LateReveal, replica.locked, &catchers)?;
+        slash::wholly(step, case, &replica, Fault::LateReveal, &catchers)?;
         case.lot.excluded.push(replica.operator);
     }
     assign::requeue(step, case, JobCause::Late)
@@ -143,7 +143,7 @@ pub(crate) fn decided(
 /// The key was not disclosed: the provider, who had it to commit at all, keeps it back to hide what it did.
 pub(crate) fn withheld_key(step: &mut Step<'_>, case: &mut Case) -> Done {
     for replica in std::mem::take(&mut case.lot.replicas) {
-        slash::slash(step, case, &replica, Fault::WithheldKey, replica.locked, &Catchers::default())?;
+        slash::wholly(step, case, &replica, Fault::WithheldKey, &Catchers::default())?;
         case.lot.excluded.push(replica.operator);
     }
     assign::requeue(step, case, JobCause::WrongResult)
@@ -174,12 +174,11 @@ pub(crate) fn found_complicit(
 /// a bounty for having objected in a trap, as far as the treasury has it. What they got of the escrow.
 pub(crate) fn pay(step: &mut Step<'_>, case: &Case) -> Done<Grains> {
     let Some(audit) = Audit::load(step, case)? else { return Ok(0) };
-    let price = case.lot.replicas.first().map(|replica| replica.price).unwrap_or_default();
     let mut paid: Grains = 0;
     for auditor in &audit.auditors {
         let mut fee: Grains = 0;
         for leaf in &auditor.leaves {
-            fee = sane(fee.checked_add(sane(math::earning(leaf.fuel, price))?))?;
+            fee = sane(fee.checked_add(sane(math::earning(leaf.fuel, auditor.price))?))?;
         }
         transfer(step, Pot::Escrow(case.id), Pot::Account(auditor.account), fee)?;
         let bounty = if audit.forced { bounty(step, fee)? } else { 0 };

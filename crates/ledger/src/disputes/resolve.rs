@@ -82,7 +82,7 @@ fn settle_disagreement(
 /// Slashes replicas for a wrong result.
 pub(crate) fn punish(step: &mut Step<'_>, case: &mut Case, wrong: Vec<Replica>, catchers: &Catchers) -> Done {
     for replica in wrong {
-        slash::slash(step, case, &replica, Fault::WrongResult, replica.locked, catchers)?;
+        slash::wholly(step, case, &replica, Fault::WrongResult, catchers)?;
         case.lot.excluded.push(replica.operator);
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::{
 
 /// Gives a lot one of the providers it lacks.
 pub(crate) fn assign(step: &mut Step<'_>, case: &mut Case, one: matching::Matched) -> Done {
-    providers::lock(step, &one.provider, one.lock, case.units())?;
+    providers::lock(step, &one.provider, one.lock, case.units(), one.price)?;
     let has_key = keys_under(&step.state, &keys::sealed_keys(&case.id, &one.provider)).next().is_some();
     let (phase, window) = match has_key {
         true => (ReplicaPhase::Running, case.terms.commit_window),
@@ -53,7 +53,8 @@ pub(crate) fn assign(step: &mut Step<'_>, case: &mut Case, one: matching::Matche
 
 /// Lets a replica go: its collateral is free again, its work no longer listed.
 pub(crate) fn release(step: &mut Step<'_>, case: &Case, replica: &Replica) -> Done {
-    providers::unlock(step, &replica.provider, replica.locked, replica.busy.then(|| case.units()))?;
+    let busy = replica.busy.then(|| case.units());
+    providers::unlock(step, &replica.provider, replica.locked, busy, replica.price)?;
     step.state.delete(keys::work(WORK_REPLICA, &replica.provider, &case.id, case.index));
     Ok(())
 }
@@ -61,8 +62,9 @@ pub(crate) fn release(step: &mut Step<'_>, case: &Case, replica: &Replica) -> Do
 /// Notes that a provider's machines are free for other work while its collateral stays behind this.
 pub(crate) fn no_longer_busy(step: &mut Step<'_>, case: &mut Case, provider: &Address) -> Done {
     let replica = case.replica_of(provider)?;
+    let price = replica.price;
     if std::mem::replace(&mut replica.busy, false) {
-        providers::unlock(step, provider, 0, Some(case.units()))?;
+        providers::unlock(step, provider, 0, Some(case.units()), price)?;
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! How lots and jobs end: paid or refunded, and never with escrow left behind.
 
+use alloy_primitives::Address;
 use assay_proof::lot_root;
 use assay_types::{
     Grains, JobCause, JobOutcome, Leaf,
-    abi::IJobs,
+    abi::{IJobs, IProviders},
     system,
     view::{LotPhase, ReplicaPhase},
 };
@@ -15,10 +16,11 @@ use crate::{
     keys::{self, LOT, SEALED_KEY},
     market::orders,
     math,
-    money::{self, Pot, transfer},
+    money::{self, BondKind, Pot, transfer},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
     schedule::{self, Due},
+    slash,
     step::{Step, keys_under},
 };
 
@@ -44,6 +46,8 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
         );
     }
     paid = sane(paid.checked_add(judge::pay(step, case)?))?;
+    let takers: Vec<Address> = replicas.iter().map(|replica| replica.provider).collect();
+    pay_attached(step, case, &takers)?;
     refund(step, case, sane(share.checked_sub(paid))?)?;
     let fuel = sane(case.lot.leaves.iter().try_fold(0u64, |sum, leaf| sum.checked_add(leaf.fuel)))?;
     for replica in &mut case.lot.replicas {
@@ -63,6 +67,24 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     redeem::delivered(step, case, share)
 }
 
+/// What came with the lot when a provider handed it over: equally to those who did it, or the renter's.
+fn pay_attached(step: &mut Step<'_>, case: &Case, to: &[Address]) -> Done {
+    let pot = Pot::Bond(BondKind::HandOver, case.id, case.index);
+    let held = money::held(&step.state, pot)?;
+    if held == 0 {
+        return Ok(());
+    }
+    let paid = slash::pay_equally(step, pot, held, to)?;
+    let to_renter = sane(held.checked_sub(paid))?;
+    transfer(step, pot, Pot::Account(case.job.renter), to_renter)?;
+    let each = u128::try_from(to.len()).ok().and_then(|count| paid.checked_div(count)).unwrap_or_default();
+    step.emit(
+        system::PROVIDERS,
+        &IProviders::AttachedPaid { job: case.id, lot: case.index, each, toRenter: to_renter },
+    );
+    Ok(())
+}
+
 fn earned(leaves: &[Leaf], price: Grains) -> Option<Grains> {
     leaves.iter().try_fold(0u128, |sum, leaf| sum.checked_add(math::earning(leaf.fuel, price)?))
 }
@@ -80,6 +102,7 @@ pub(crate) fn refund_lot(step: &mut Step<'_>, case: &mut Case, cause: JobCause) 
         assign::release(step, case, &replica)?;
     }
     audits::dissolve(step, case)?;
+    pay_attached(step, case, &[])?;
     let share = case.escrow()?;
     refund(step, case, share)?;
     redeem::undelivered(step, case, share, supply_failed)?;

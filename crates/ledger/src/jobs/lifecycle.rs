@@ -127,7 +127,7 @@ fn revealing(step: &mut Step<'_>, case: &mut Case) -> Done {
     for replica in gone {
         // To refuse to open costs what a lie costs, or a liar would rather be silent.
         let catchers = did_their_part(case);
-        slash::slash(step, case, &replica, Fault::LateReveal, replica.locked, &catchers)?;
+        slash::wholly(step, case, &replica, Fault::LateReveal, &catchers)?;
         case.lot.excluded.push(replica.operator);
     }
     assign::requeue(step, case, JobCause::Late)

@@ -9,7 +9,7 @@ use assay_types::{
     system,
 };
 
-use super::{Provider, views};
+use super::{Provider, health, views};
 use crate::{
     keys,
     market::{self, Source, orders},
@@ -32,6 +32,7 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, value: u128, call: &
         IProvidersCalls::depositCollateral(_) => deposit(step, sender, value)?,
         IProvidersCalls::requestWithdrawal(call) => request_withdrawal(step, sender, call.amount)?,
         IProvidersCalls::withdraw(_) => withdraw(step, sender)?,
+        IProvidersCalls::exit(_) => health::exit(step, sender)?,
         IProvidersCalls::provider(call) => return views::provider(step, &call.account),
         IProvidersCalls::providers(_) => return views::providers(step),
     }
@@ -110,6 +111,9 @@ fn register(
         slashed: 0,
         late_streak: 0,
         suspended_until: 0,
+        exposure: 0,
+        margin: 0,
+        health_due: 0,
     };
     provider.store(step, &sender);
     index_ask(step, &sender, &provider);
@@ -181,7 +185,9 @@ fn withdraw(step: &mut Step<'_>, sender: Address) -> Done {
         return Err(Failure::WithdrawalTooEarly.into());
     }
     let held = money::held(&step.state, Pot::Collateral(sender))?;
-    let amount = provider.withdrawing.min(held.saturating_sub(provider.locked));
+    health::remark(step, &mut provider)?;
+    let needed = provider.locked.saturating_add(provider.margin);
+    let amount = provider.withdrawing.min(held.saturating_sub(needed));
     provider.withdrawing = 0;
     provider.withdrawable_at = 0;
     provider.store(step, &sender);

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use assay_types::{abi::IProviders, view::ProviderView};
 
-use super::Provider;
+use super::{Provider, health};
 use crate::{
     keys::{self, PROVIDER},
     money::{self, Pot},
@@ -47,7 +47,10 @@ pub(crate) fn accounts(view: &dyn StateRead) -> impl Iterator<Item = Address> + 
 /// One provider as queries show it.
 pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<ProviderView> {
     let provider = Provider::load(view, &account).ok()??;
+    let collateral = money::held(view, Pot::Collateral(account)).ok()?;
     Some(ProviderView {
+        health_bps: health::of(&provider, collateral),
+        margin: provider.margin,
         account,
         operator: provider.operator,
         sealing_key: provider.sealing_key,
@@ -61,7 +64,7 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         max_fuel_per_task: provider.max_fuel_per_task,
         max_memory_mib: provider.max_memory_mib,
         open: provider.open,
-        collateral: money::held(view, Pot::Collateral(account)).ok()?,
+        collateral,
         locked: provider.locked,
         withdrawing: provider.withdrawing,
         withdrawable_at: provider.withdrawable_at,

@@ -72,6 +72,12 @@ fn told(net: &Net, id: JobId, who: &str, says: &impl Fn(&str, u32) -> Leaf) -> V
     drawn(net, id).into_iter().map(|task| says(who, task)).collect()
 }
 
+/// What the beacon of a height says about a lot.
+fn seed(id: JobId, lot: u32, height: u64) -> B256 {
+    let beacon = keccak256(height.to_be_bytes());
+    keccak256([b"assay/audit".as_slice(), beacon.as_slice(), id.as_slice(), &lot.to_be_bytes()].concat())
+}
+
 /// Provider and auditors open.
 fn opened(net: &mut Net, id: JobId, provider: &str, leaves: &[Leaf], says: impl Fn(&str, u32) -> Leaf) {
     let openings: Vec<_> = auditors(net, id).into_iter().map(|who| (told(net, id, &who, &says), who)).collect();
@@ -124,13 +130,13 @@ fn the_beacon_of_a_fixed_height_decides_whether_and_where() {
         let spec = JobSpec { auditBps: 5_000, auditDraws: 2, auditors: 1, ..spec(8, 8, 1) };
         let (id, provider, leaves) = committed(&mut net, spec, truth);
         let audit = net.lot(id, 0).audit.expect("known");
-        assert_eq!(audit.draws_at, net.height + 2, "more than a third of four seats");
-        net.until(3, |net| net.lot(id, 0).phase != LotPhase::Drawing);
-        let beacon = keccak256(audit.draws_at.to_be_bytes());
-        let seed = keccak256([b"assay/audit".as_slice(), beacon.as_slice(), id.as_slice(), &[0; 4]].concat());
+        let committed_at = net.height;
+        assert_eq!(audit.draws_at, committed_at + 2, "more than a third of four seats");
+        net.until(5, |net| net.lot(id, 0).phase != LotPhase::Drawing);
         let event = net.events::<IAudits::AuditDrawn>().remove(0);
-        if is_audited(seed, 5_000) {
-            assert_eq!(event.tasks, FuelLine::new(&audit.fuels).draw(seed, 2));
+        if is_audited(seed(id, 0, committed_at + 2), 5_000) {
+            assert_eq!(net.height, committed_at + 4, "where is a later beacon's matter");
+            assert_eq!(event.tasks, FuelLine::new(&audit.fuels).draw(seed(id, 0, committed_at + 4), 2));
             assert_eq!(net.lot(id, 0).phase, LotPhase::Auditing);
             audited_once = true;
         } else {
@@ -170,10 +176,7 @@ fn a_draw_that_comes_late_takes_the_beacon_of_its_height_all_the_same() {
         for event in net.events::<IAudits::AuditDrawn>() {
             let audit = net.lot(id, event.lot).audit.expect("known");
             late += u64::from(net.height > audit.draws_at);
-            let beacon = keccak256(audit.draws_at.to_be_bytes());
-            let lot = event.lot.to_be_bytes();
-            let seed = keccak256([b"assay/audit".as_slice(), beacon.as_slice(), id.as_slice(), &lot].concat());
-            let places = FuelLine::new(&audit.fuels).draw(seed, 1);
+            let places = FuelLine::new(&audit.fuels).draw(seed(id, event.lot, audit.draws_at), 1);
             assert_eq!(event.tasks, places.iter().map(|place| 8 * event.lot + place).collect::<Vec<_>>());
         }
     }
@@ -346,10 +349,10 @@ fn a_trap_costs_who_copies_and_pays_who_objects() {
         net.register_all(&["p1", "p2"]);
         net.pass(trial);
         let (id, provider, leaves) = committed(&mut net, thorough(1), truth);
-        let beacon = keccak256(net.lot(id, 0).audit.expect("known").draws_at.to_be_bytes());
-        let seed = keccak256([b"assay/audit".as_slice(), beacon.as_slice(), id.as_slice(), &[0; 4]].concat());
+        in_phase(&mut net, id, LotPhase::Auditing);
         // What the provider alone can know before it opens.
-        let trap = is_forced(salt(&provider), seed, 5_000);
+        let drawn_at = net.lot(id, 0).audit.expect("known").draws_at;
+        let trap = is_forced(salt(&provider), seed(id, 0, drawn_at), 5_000);
         let copies = trial % 2 == 0;
         let given = |_: &str, task: u32| match (trap, copies) {
             (true, true) => Leaf { output: decoy(salt(&provider), truth(task).output), ..truth(task) },

@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "1c68297a64c015b51d225dad9c6fbb10dd37b3593d65dc23d1fc9a5414b51376 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "d7bc03340ee1998e9535e2b6638f7fa4676de58cdb7ee08a2378a928f42b2230 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

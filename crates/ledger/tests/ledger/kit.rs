@@ -62,6 +62,7 @@ pub(crate) fn rules() -> CheckRules {
 pub(crate) fn params() -> Params {
     Params {
         runtimes: vec![RUNTIME],
+        jail_blocks: 4,
         key_window: 10,
         reveal_window: 5,
         disclose_window: 5,

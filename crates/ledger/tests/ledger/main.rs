@@ -5,6 +5,7 @@ mod claims;
 mod conformance;
 mod delivery;
 mod disputes;
+mod health;
 mod jobs;
 mod kit;
 mod market;

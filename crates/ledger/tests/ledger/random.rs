@@ -78,6 +78,12 @@ impl Model {
             self.burned += event.burned;
             self.renter_wealth += event.toRenter;
         }
+        for event in net.events::<IProviders::HandedOver>() {
+            *self.collateral.entry(name_of(event.provider)).or_default() -= event.attached;
+        }
+        for event in net.events::<IProviders::AttachedPaid>() {
+            self.renter_wealth += event.toRenter;
+        }
         for event in net.events::<IAudits::AuditorPaid>() {
             *self.earned.entry(name_of(event.auditor)).or_default() += event.fee + event.bounty;
             self.renter_wealth -= event.fee;
@@ -149,6 +155,7 @@ impl World {
         genesis.params.verdict_reveal_window = 12;
         genesis.params.delivery_window = 12;
         genesis.params.forced_error_bps = 3_000;
+        genesis.params.epoch_blocks = 40;
         let net = Net::of(&genesis);
         let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new() };
@@ -285,6 +292,9 @@ impl World {
             }
             26..=28 => self.auditors_commit(act),
             29..=31 => self.auditors_reveal(),
+            32 if act.how < 60 => {
+                self.send(who, PROVIDERS, 0, IProviders::exitCall {});
+            }
             _ => {
                 let ask = IProviders::Ask { open: act.how < 200, ..ask(PRICE / 4 + u128::from(act.how)) };
                 let call = IProviders::updateCall { sealingKey: B256::ZERO, endpoint: vec![].into(), ask };

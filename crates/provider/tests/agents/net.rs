@@ -122,6 +122,8 @@ fn params() -> Params {
         classes: vec![Class::any_cpu(GRAINS_PER_KRT)],
         challenge_window_bounds: (2, 1_000),
         key_window: 400,
+        // Cheats are to come back and be caught again.
+        jail_blocks: 2,
         ..Params::default()
     }
 }
