@@ -5,7 +5,7 @@ use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
 pub use crate::abi::IJobs::{JobSpec, Leaf};
-use crate::{GIGAFUEL, Params, amount::Grains};
+use crate::{GIGAFUEL, Params, abi::IMarket, amount::Grains};
 
 /// Identifies a job: keccak256 of ("assay/job", chain id, renter, renter's nonce).
 pub type JobId = B256;
@@ -54,6 +54,31 @@ pub fn seal_commitment(chain_id: u64, renter: Address, salt: B256, spec: &JobSpe
     bytes.extend_from_slice(salt.as_slice());
     bytes.extend_from_slice(spec_hash(spec).as_slice());
     keccak256(bytes)
+}
+
+/// What a sealed order commits to: keccak256 of ("assay/seal order", chain id, owner, salt, class, window, side,
+/// price, quantity, least fill, expiry), integers big-endian. Bound to who says it, so that it cannot be copied.
+pub fn order_seal_commitment(chain_id: u64, owner: Address, order: &IMarket::openSealedCall) -> B256 {
+    let mut bytes = b"assay/seal order".to_vec();
+    bytes.extend_from_slice(&chain_id.to_be_bytes());
+    bytes.extend_from_slice(owner.as_slice());
+    bytes.extend_from_slice(order.salt.as_slice());
+    bytes.extend_from_slice(&order.class.to_be_bytes());
+    bytes.extend_from_slice(&order.window.to_be_bytes());
+    bytes.push(order.side);
+    bytes.extend_from_slice(&order.price.to_be_bytes());
+    for number in [order.quantity, order.minFill, order.expires] {
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    keccak256(bytes)
+}
+
+impl IMarket::openSealedCall {
+    /// The same order in the open.
+    pub fn order(&self) -> IMarket::placeCall {
+        let Self { class, window, side, price, quantity, minFill, expires, .. } = *self;
+        IMarket::placeCall { class, window, side, price, quantity, minFill, expires }
+    }
 }
 
 /// As [`result_commitment`] for an adjudicator's verdict over the disputed leaves.

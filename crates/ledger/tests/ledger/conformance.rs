@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "8113847ba10c9d6e3728ee9081d6ac752b11e08cbc3477b02eb6aad48a3f1a6b 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "fcd6673098e90c7e997fe33b1f8c0be37be956de1b0d23546d57f7281c671d61 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

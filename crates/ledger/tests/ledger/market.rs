@@ -326,7 +326,7 @@ fn open_orders_of_an_account_are_counted_and_bounded() {
     assert_eq!(query::orders(&net.state, Some(addr("renter")), 5).len(), 2);
 }
 
-fn bandwidth() -> Class {
+pub(crate) fn bandwidth() -> Class {
     Class {
         id: 2,
         name: "bandwidth".into(),
@@ -345,7 +345,7 @@ fn metered() -> Net {
     net
 }
 
-fn place(side: u8, price: u128, quantity: u64) -> IMarket::placeCall {
+pub(crate) fn place(side: u8, price: u128, quantity: u64) -> IMarket::placeCall {
     IMarket::placeCall { class: 2, window: 0, side, price, quantity, minFill: 0, expires: 500 }
 }
 
