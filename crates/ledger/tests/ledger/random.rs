@@ -12,14 +12,19 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IDisputes, IJobs, IProviders},
+    abi::{IDisputes, IJobs, IMarket, IProviders},
     job::verdict_commitment,
-    system::{DISPUTES, JOBS, PROVIDERS},
-    view::{LotPhase, LotView, ReplicaPhase},
+    system::{DISPUTES, JOBS, MARKET, PROVIDERS},
+    view::{LotPhase, LotView, OrderKind, ReplicaPhase},
 };
 use proptest::prelude::*;
 
-use crate::{kit::*, scenario::*};
+use crate::{
+    kit::*,
+    market::place,
+    scenario::*,
+    sealed::{opens, sealing, seals},
+};
 
 const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
 const VALIDATORS: [&str; 4] = ["v1", "v2", "v3", "v4"];
@@ -43,6 +48,8 @@ struct Model {
     collateral: BTreeMap<String, u128>,
     attested: BTreeMap<(JobId, u32), u128>,
     challenged: BTreeMap<(JobId, u32), bool>,
+    /// What the renter has behind seals.
+    sealed: BTreeMap<B256, u128>,
 }
 
 impl Model {
@@ -78,6 +85,22 @@ impl Model {
             self.renter_wealth += event.toRenter;
         }
         self.follow_bonds(net);
+        self.follow_seals(net);
+    }
+
+    fn follow_seals(&mut self, net: &Net) {
+        for event in net.events::<IMarket::OrderSealed>() {
+            self.sealed.insert(event.commitment, event.value);
+        }
+        for event in net.events::<IMarket::OrderUnsealed>() {
+            self.sealed.remove(&event.commitment).expect("was sealed");
+        }
+        for event in net.events::<IMarket::OrderSealForfeited>() {
+            let value = self.sealed.remove(&event.commitment).expect("was sealed");
+            assert_eq!((event.burned, event.refunded), (value / 8, value - value / 8));
+            self.renter_wealth -= event.burned;
+            self.burned += event.burned;
+        }
     }
 
     fn follow_bonds(&mut self, net: &Net) {
@@ -105,7 +128,10 @@ impl Model {
         let jobs = query::jobs(&net.state, Some(addr("renter")), usize::MAX);
         let escrow: u128 = jobs.iter().map(|job| net.job(job.id).escrow).sum();
         let deliveries = jobs.iter().flat_map(|job| net.job(job.id).lots).filter(|lot| lot.delivery.is_some()).count();
-        let wealth = net.balance("renter") + escrow + deliveries as u128 * BOND;
+        let sealed: u128 = self.sealed.values().sum();
+        let orders = query::orders(&net.state, Some(addr("renter")), usize::MAX);
+        let bids: u128 = orders.iter().filter(|order| order.kind == OrderKind::Limit).map(|order| order.escrow).sum();
+        let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
         for who in PROVIDERS_NAMED {
@@ -130,6 +156,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut genesis = genesis();
+        genesis.params = sealing(genesis.params);
         genesis.params.challenge_bond = BOND;
         genesis.params.delivery_bond = BOND;
         genesis.params.max_due_per_block = 4;
@@ -262,7 +289,8 @@ impl World {
             }
             24 => {
                 let amount = u128::from(act.how) * GRAINS_PER_KRT / 64;
-                match act.pick % 3 {
+                match act.pick % 4 {
+                    3 => return self.bid(act),
                     0 => self.send(who, PROVIDERS, 0, IProviders::requestWithdrawalCall { amount }),
                     1 => self.send(who, PROVIDERS, 0, IProviders::withdrawCall {}),
                     _ => self.send(who, PROVIDERS, amount, IProviders::depositCollateralCall {}),
@@ -291,6 +319,19 @@ impl World {
         self.send("renter", JOBS, escrow, IJobs::submitCall { spec });
     }
 
+    /// A sealed bid of the renter: opened at once or late, or never, or it locked too little.
+    fn bid(&mut self, act: &Act) {
+        let expires = self.net.height + 20 + u64::from(act.how);
+        let order = IMarket::placeCall { expires, ..place(0, 900 + 10 * u128::from(act.pick % 20), 1_000) };
+        let value = if act.who.is_multiple_of(8) { 80 } else { 1_200 };
+        self.send("renter", MARKET, value, seals("renter", &order));
+        self.net.time_ms += 2_500;
+        self.pass(act.who % 15);
+        if !act.how.is_multiple_of(4) {
+            self.send("renter", MARKET, 0, opens("renter", &order));
+        }
+    }
+
     /// A validator does its next step in one dispute.
     fn verdict(&mut self, who: &str, odd: bool, pick: usize) {
         let judged = self.lots(|lot| matches!(lot.phase, LotPhase::Judging | LotPhase::Deciding));
@@ -312,7 +353,8 @@ impl World {
     /// Nobody does anything any more.
     fn everyone_leaves(&mut self) {
         for _ in 0..1_200 {
-            if query::jobs(&self.net.state, None, usize::MAX).iter().all(|job| job.outcome.is_some()) {
+            let jobs = query::jobs(&self.net.state, None, usize::MAX);
+            if jobs.iter().all(|job| job.outcome.is_some()) && self.net.books().escrow == 0 {
                 break;
             }
             self.pass(1);
