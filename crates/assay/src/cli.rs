@@ -79,7 +79,7 @@ pub(crate) enum Command {
     /// Submit, follow, fetch and verify jobs.
     #[command(subcommand)]
     Job(JobCommand),
-    /// Orders: list, place, change, cancel, and why one is not filled.
+    /// Orders: list, place, seal, change, cancel, and why one is not filled.
     #[command(subcommand)]
     Order(OrderCommand),
     /// Keys and balances.

@@ -287,10 +287,10 @@ impl World {
                     self.send(who, JOBS, 0, call);
                 }
             }
+            24 if act.who.is_multiple_of(2) => self.bid(act),
             24 => {
                 let amount = u128::from(act.how) * GRAINS_PER_KRT / 64;
-                match act.pick % 4 {
-                    3 => return self.bid(act),
+                match act.pick % 3 {
                     0 => self.send(who, PROVIDERS, 0, IProviders::requestWithdrawalCall { amount }),
                     1 => self.send(who, PROVIDERS, 0, IProviders::withdrawCall {}),
                     _ => self.send(who, PROVIDERS, amount, IProviders::depositCollateralCall {}),
@@ -323,7 +323,7 @@ impl World {
     fn bid(&mut self, act: &Act) {
         let expires = self.net.height + 20 + u64::from(act.how);
         let order = IMarket::placeCall { expires, ..place(0, 900 + 10 * u128::from(act.pick % 20), 1_000) };
-        let value = if act.who.is_multiple_of(8) { 80 } else { 1_200 };
+        let value = if act.who.is_multiple_of(16) { 80 } else { 1_200 };
         self.send("renter", MARKET, value, seals("renter", &order));
         self.net.time_ms += 2_500;
         self.pass(act.who % 15);
