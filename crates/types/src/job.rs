@@ -411,3 +411,25 @@ pub enum JobSpecError {
     #[error("the source endpoint is longer than {0} bytes")]
     Source(u32),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_s_seal_is_the_hash_that_other_implementations_get() {
+        let order = IMarket::openSealedCall {
+            salt: B256::repeat_byte(0x22),
+            class: 2,
+            window: 3,
+            side: 1,
+            price: 10_000_000_000_000_000,
+            quantity: 2_500,
+            minFill: 100,
+            expires: 5_000,
+        };
+        let commitment = order_seal_commitment(1_337, Address::repeat_byte(0x11), &order);
+        let pinned = "f1676a0803726f80323a5129977966762d2da55567d1e8e6eafe0107918f6b48";
+        assert_eq!(alloy_primitives::hex::encode(commitment), pinned);
+    }
+}
