@@ -13,6 +13,9 @@ interface IMarket {
     event Cleared(uint32 indexed class, uint32 indexed window, uint128 price, uint64 volume, uint128 low, uint128 high);
     /// The end of a class's epoch; prices are 0 where nothing traded. `printed` false: the index stands from before.
     event EpochClosed(uint32 indexed class, uint64 indexed epoch, uint128 open, uint128 high, uint128 low, uint128 close, uint64 volume, uint128 turnover, uint32 utilisationBps, uint128 index, bool printed);
+    event OrderSealed(address indexed owner, bytes32 indexed commitment, uint128 value, uint64 opensBy);
+    event OrderUnsealed(address indexed owner, bytes32 indexed commitment, uint64 indexed id);
+    event OrderSealForfeited(address indexed owner, bytes32 indexed commitment, uint128 burned, uint128 refunded);
     /// side: 0 bid, 1 ask.
     event OrderPlaced(uint64 indexed id, address indexed owner, uint32 indexed class, uint32 window, uint8 side, uint128 price, uint64 quantity, uint64 minFill, uint64 expires);
     event OrderAmended(uint64 indexed id, uint128 price, uint64 quantity, uint64 expires);
@@ -26,6 +29,13 @@ interface IMarket {
 
     /// A bid's value covers price times quantity, rounded up; an ask takes none. Takes part from the next block on.
     function place(uint32 class, uint32 window, uint8 side, uint128 price, uint64 quantity, uint64 minFill, uint64 expires) external payable returns (uint64 id);
+    /// Locks value behind an order nobody can read; it covers price times quantity, rounded up, on both sides:
+    /// keccak256("assay/seal order", chain id, owner, salt, class, window, side, price, quantity, minFill, expires),
+    /// integers big-endian at their types' widths, the chain id as uint64.
+    function seal(bytes32 commitment) external payable;
+    /// Places the sealed order; it takes part when the window is over, with all that were opened in it. What a bid
+    /// does not need comes back, of an ask's all.
+    function openSealed(bytes32 salt, uint32 class, uint32 window, uint8 side, uint128 price, uint64 quantity, uint64 minFill, uint64 expires) external returns (uint64 id);
     /// New price, quantity left and expiry; value only for what a bid needs more, what it needs less comes back at once.
     function amend(uint64 id, uint128 price, uint64 quantity, uint64 expires) external payable;
     function cancel(uint64 id) external;

@@ -13,8 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
 pub(crate) use market::{
-    AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OrderCommand, PlaceArgs, SideArg, SimCommand, WhichClass,
-    WhichOrder,
+    AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OpenArgs, OrderCommand, PlaceArgs, SideArg, SimCommand,
+    WhichClass, WhichOrder,
 };
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
@@ -81,7 +81,7 @@ pub(crate) enum Command {
     /// Submit, follow, fetch and verify jobs.
     #[command(subcommand)]
     Job(JobCommand),
-    /// Orders: list, place, change, cancel, and why one is not filled.
+    /// Orders: list, place, seal, change, cancel, and why one is not filled.
     #[command(subcommand)]
     Order(OrderCommand),
     /// Keys and balances.

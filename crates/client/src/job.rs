@@ -3,7 +3,7 @@
 //! Programs, inputs and outputs are sealed under one random key a job. The contexts below bind each
 //! blob to its place, so that a blob of one task can't be passed off as another's.
 
-mod folder;
+pub(crate) mod folder;
 
 use alloy_primitives::{B256, Bytes};
 use alloy_sol_types::SolCall;

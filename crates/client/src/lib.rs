@@ -16,6 +16,7 @@ pub mod custodian;
 pub mod follow;
 pub mod host;
 pub mod job;
+pub mod order;
 pub mod receipt;
 pub mod sender;
 pub mod wallet;
@@ -24,6 +25,7 @@ pub use chain::{AccountState, BlockStream, Chain, ChainError, Fees, JobProof, Rp
 pub use custodian::{Custodian, CustodianError, CustodianPolicy, Progress, Until};
 pub use host::{Host, TokioHost};
 pub use job::{JobError, JobFolder, JobRequest, JobState, JobTerms, Seal, SealedJob};
+pub use order::{SealedOrder, SealedOrderError};
 pub use receipt::{LightError, LightVerifier, ProvenHeader, ProvenJob, Receipt, ReceiptError, Verified, verify};
 pub use sender::{SenderConfig, TxError, TxRequest, TxSender};
 pub use wallet::{Keystore, KeystoreEntry, Wallet, WalletError};

@@ -240,6 +240,47 @@ impl TxSender {
         }
     }
 
+    /// Sends what must be sent once, unless the transaction with the nonce `noted` before a crash is final.
+    /// `note` keeps the nonce before anything leaves this machine, and forgets it when the ledger refused.
+    pub async fn send_once<E: From<TxError>>(
+        &self,
+        request: TxRequest,
+        noted: Option<u64>,
+        mut note: impl FnMut(Option<u64>) -> Result<(), E> + Send,
+    ) -> Result<Option<TxReceipt>, E>
+    where
+        E: Send,
+    {
+        if let Some(nonce) = noted
+            && self.passed(nonce).await.map_err(TxError::from)?
+        {
+            return Ok(None);
+        }
+        let mut unsaved = None;
+        let sent = self.send_noting(request, |nonce| unsaved = note(Some(nonce)).err().or(unsaved.take())).await;
+        match (sent, unsaved) {
+            (Err(error @ TxError::Failed { .. }), _) => {
+                note(None)?;
+                Err(error.into())
+            }
+            (Err(error), _) => Err(error.into()),
+            (Ok(_), Some(error)) => Err(error),
+            (Ok((_, receipt)), None) => Ok(Some(receipt)),
+        }
+    }
+
+    /// Whether a transaction with this nonce, sent before a crash, is final. Waits while it may still be.
+    async fn passed(&self, nonce: u64) -> Result<bool, ChainError> {
+        for _ in 0..200 {
+            let account = self.inner.chain.account(self.address()).await?;
+            if account.nonce > nonce || account.pending_nonce <= nonce {
+                return Ok(account.nonce > nonce);
+            }
+            self.inner.host.sleep(Duration::from_millis(100)).await;
+        }
+        Ok(false)
+    }
+
     async fn find(&self, sent: &Sent) -> Result<Option<TxReceipt>, TxError> {
         for hash in sent.hashes.iter().rev() {
             match self.inner.chain.receipt(*hash).await {

@@ -108,6 +108,8 @@ record! {
         pub(crate) quantity: u64,
         pub(crate) min_fill: u64,
         pub(crate) placed_at: u64,
+        /// A sealed order comes into the book at the end of this block, and says here when it did; 0: at once.
+        pub(crate) opens_at: u64,
         pub(crate) expires: u64,
         /// A job's place in its list of classes.
         pub(crate) choice: u32,

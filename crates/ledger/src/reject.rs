@@ -154,7 +154,7 @@ codes! {
         NotSeller = 188 "only the seller may do this",
         ServedInvalid = 189 "no more was served than was shown already, or more than was bought",
         BadReceipt = 190 "the buyer did not sign this",
-        SealedStands = 191 "a sealed bid stands until it has taken part, and its job must live longer than that",
+        SealedStands = 191 "a sealed bid stands until it has taken part, and its job or order must live longer than that",
         UnknownClaim = 200 "there are no such claims, or they are over",
         ClaimExpired = 201 "the window of these claims is over",
         ClaimClosed = 202 "these claims were closed out: collect what they pay",

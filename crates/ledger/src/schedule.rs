@@ -31,7 +31,7 @@ pub(crate) enum Due {
     Order(u64),
     /// A metered trade whose time to be delivered is over.
     Allotment(u64),
-    /// A sealed bid whose time to be opened is over.
+    /// A sealed bid or order whose time to be opened is over.
     Seal(Address, B256),
     /// A deadline of an issuance of claims.
     Claims(ClaimId),

@@ -113,6 +113,8 @@ pub(crate) fn market(class: u32, reference: Grains) -> Market {
 pub(crate) fn provider(n: u8) -> ProviderView {
     ProviderView {
         account: Address::repeat_byte(n),
+        margin: 0,
+        health_bps: None,
         operator: Address::repeat_byte(n / 2),
         sealing_key: B256::ZERO,
         endpoint: Bytes::new(),

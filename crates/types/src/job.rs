@@ -5,7 +5,7 @@ use alloy_sol_types::SolValue;
 use serde::{Deserialize, Serialize};
 
 pub use crate::abi::IJobs::{JobSpec, Leaf};
-use crate::{GIGAFUEL, Params, amount::Grains};
+use crate::{GIGAFUEL, Params, abi::IMarket, amount::Grains};
 
 /// Identifies a job: keccak256 of ("assay/job", chain id, renter, renter's nonce).
 pub type JobId = B256;
@@ -74,6 +74,31 @@ pub fn seal_commitment(chain_id: u64, renter: Address, salt: B256, spec: &JobSpe
     bytes.extend_from_slice(salt.as_slice());
     bytes.extend_from_slice(spec_hash(spec).as_slice());
     keccak256(bytes)
+}
+
+/// What a sealed order commits to: keccak256 of ("assay/seal order", chain id, owner, salt, class, window, side,
+/// price, quantity, least fill, expiry), integers big-endian. Bound to who says it, so that it cannot be copied.
+pub fn order_seal_commitment(chain_id: u64, owner: Address, order: &IMarket::openSealedCall) -> B256 {
+    let mut bytes = b"assay/seal order".to_vec();
+    bytes.extend_from_slice(&chain_id.to_be_bytes());
+    bytes.extend_from_slice(owner.as_slice());
+    bytes.extend_from_slice(order.salt.as_slice());
+    bytes.extend_from_slice(&order.class.to_be_bytes());
+    bytes.extend_from_slice(&order.window.to_be_bytes());
+    bytes.push(order.side);
+    bytes.extend_from_slice(&order.price.to_be_bytes());
+    for number in [order.quantity, order.minFill, order.expires] {
+        bytes.extend_from_slice(&number.to_be_bytes());
+    }
+    keccak256(bytes)
+}
+
+impl IMarket::openSealedCall {
+    /// The same order in the open.
+    pub fn order(&self) -> IMarket::placeCall {
+        let Self { class, window, side, price, quantity, minFill, expires, .. } = *self;
+        IMarket::placeCall { class, window, side, price, quantity, minFill, expires }
+    }
 }
 
 /// As [`result_commitment`] for an adjudicator's verdict over the disputed leaves.
@@ -494,4 +519,26 @@ pub enum JobSpecError {
     /// Endpoint encoding too long.
     #[error("the source endpoint is longer than {0} bytes")]
     Source(u32),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_s_seal_is_the_hash_that_other_implementations_get() {
+        let order = IMarket::openSealedCall {
+            salt: B256::repeat_byte(0x22),
+            class: 2,
+            window: 3,
+            side: 1,
+            price: 10_000_000_000_000_000,
+            quantity: 2_500,
+            minFill: 100,
+            expires: 5_000,
+        };
+        let commitment = order_seal_commitment(1_337, Address::repeat_byte(0x11), &order);
+        let pinned = "f1676a0803726f80323a5129977966762d2da55567d1e8e6eafe0107918f6b48";
+        assert_eq!(alloy_primitives::hex::encode(commitment), pinned);
+    }
 }

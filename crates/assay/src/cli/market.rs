@@ -84,9 +84,22 @@ pub(crate) struct PlaceArgs {
     /// Least units it takes in one block.
     #[arg(long, value_name = "UNITS", default_value = "0")]
     pub(crate) min_fill: String,
-    /// Blocks it rests.
+    /// Blocks it rests; a sealed order, from the end of its window.
     #[arg(long, value_name = "BLOCKS", default_value_t = 10_000)]
     pub(crate) blocks: u64,
+    /// Show it to nobody before nobody can answer it: what it may cost is locked first, and the order
+    /// takes part some ten seconds later, with all that were sealed meanwhile.
+    #[arg(long)]
+    pub(crate) sealed: bool,
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// Options of `order open`.
+#[derive(Debug, Args)]
+pub(crate) struct OpenArgs {
+    /// The file that `order place --sealed` named.
+    pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) client: ClientArgs,
 }
@@ -185,8 +198,15 @@ Example:
     Why(WhichOrder),
     /// Place an order in a metered class: bandwidth, accelerators.
     #[command(after_help = "Example:
-  assay order place bandwidth --side bid --price 0.01 --quantity 2.5")]
+  assay order place bandwidth --side bid --price 0.01 --quantity 2.5
+  assay order place bandwidth --side bid --price 0.01 --quantity 2.5 --sealed")]
     Place(PlaceArgs),
+    /// Open a sealed order whose client was interrupted.
+    #[command(after_help = "An order that is not opened within its window forfeits part of what it locked.
+
+Example:
+  assay order open assay-data/jobs/orders/5f0c.json")]
+    Open(OpenArgs),
     /// Change an order's limit; what it needs less comes back at once.
     #[command(after_help = "Example:
   assay order amend 0x1f83 --price 0.0013")]

@@ -3,10 +3,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use assay_client::{Chain, Keystore, RpcChain, RpcConfig, Wallet};
-use assay_types::{Address, B256};
+use assay_types::{Address, B256, Bytes};
 use jsonrpsee::{
-    core::{client::ClientT, params::ArrayParams},
+    core::{
+        client::{ClientT, Error as ClientError},
+        params::ArrayParams,
+    },
     http_client::HttpClientBuilder,
+    rpc_params,
 };
 use serde::de::DeserializeOwned;
 
@@ -31,6 +35,22 @@ pub(crate) async fn ask<T: DeserializeOwned>(url: &str, method: &str, params: Ar
     let client =
         HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
     client.request(method, params).await.map_err(|e| failed(&e))
+}
+
+/// Tries a transaction on a node, as `eth_call` takes it; why it would be refused.
+pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcome<()> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Unreachable, format!("the node at {url} does not answer")).because(error)
+    };
+    let client =
+        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
+    match client.request::<Bytes, _>("eth_call", rpc_params![transaction, "latest"]).await {
+        Ok(_) => Ok(()),
+        Err(ClientError::Call(refusal)) => Err(Failure::new(Code::Refused, "the network would refuse the transaction")
+            .why(refusal.message())
+            .next("docs/protocol/rejects.md explains the code")),
+        Err(error) => Err(failed(&error)),
+    }
 }
 
 fn password_path(args: &ClientArgs) -> PathBuf {

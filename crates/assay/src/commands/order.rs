@@ -1,5 +1,7 @@
 //! `assay order`: open orders, and why one is not filled.
 
+mod sealed;
+
 use std::sync::Arc;
 
 use assay_client::{SenderConfig, TokioHost, TxRequest, TxSender};
@@ -33,6 +35,7 @@ pub(crate) async fn run(command: OrderCommand, terminal: &Terminal) -> Outcome<(
         OrderCommand::List { all, limit, client } => list(all, limit, &client, terminal).await,
         OrderCommand::Why(which) => why(which, terminal).await,
         OrderCommand::Place(args) => place(&args, terminal).await,
+        OrderCommand::Open(args) => sealed::open(&args, terminal).await,
         OrderCommand::Amend(args) => amend(args, terminal).await,
         OrderCommand::Cancel(which) => cancel(which, terminal).await,
     }
@@ -222,7 +225,9 @@ async fn place(args: &PlaceArgs, terminal: &Terminal) -> Outcome<()> {
     let class = pick(&classes, Some(&args.class))?;
     let (price, quantity) = (amount("--price", &args.price)?, thousandths("--quantity", &args.quantity)?);
     let sender = sender(&args.client).await?;
-    let height = connect::chain(&args.client)?.status().await?.height;
+    let chain = connect::chain(&args.client)?;
+    let height = chain.status().await?.height;
+    let window = if args.sealed { u64::from(chain.params().await?.seal_window) } else { 0 };
     let call = IMarket::placeCall {
         class: class.class.id,
         window: 0,
@@ -230,14 +235,15 @@ async fn place(args: &PlaceArgs, terminal: &Terminal) -> Outcome<()> {
         price,
         quantity,
         minFill: thousandths("--min-fill", &args.min_fill)?,
-        expires: height.saturating_add(args.blocks),
+        expires: height.saturating_add(window).saturating_add(args.blocks),
     };
-    let escrow = match args.side {
-        SideArg::Bid => price.checked_mul(u128::from(quantity)).map(|all| all.div_ceil(1_000)).ok_or_else(|| {
-            Failure::new(Code::BadInput, "price times quantity cannot be counted").next("lower one of them")
-        })?,
-        SideArg::Ask => 0,
-    };
+    let worst = price.checked_mul(u128::from(quantity)).map(|all| all.div_ceil(1_000)).ok_or_else(|| {
+        Failure::new(Code::BadInput, "price times quantity cannot be counted").next("lower one of them")
+    })?;
+    let escrow = if args.side == SideArg::Bid { worst } else { 0 };
+    if args.sealed {
+        return sealed::place(args, &sender, &call, (worst, escrow), terminal).await;
+    }
     let receipt = sender.send(TxRequest::call(system::MARKET, &call).with_value(escrow)).await?;
     let placed = receipt.receipt.logs.iter().find_map(|log| {
         alloy_sol_types::SolEvent::decode_log_data(&log.data).ok().map(|event: IMarket::OrderPlaced| event.id)

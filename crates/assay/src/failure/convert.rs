@@ -1,7 +1,9 @@
 //! From the errors of lower crates to what a user sees. The advice is given here, where it is known
 //! what the user can do.
 
-use assay_client::{ChainError, CustodianError, JobError, ReceiptError, TxError, WalletError, job::FolderError};
+use assay_client::{
+    ChainError, CustodianError, JobError, ReceiptError, SealedOrderError, TxError, WalletError, job::FolderError,
+};
 use assay_indexer::IndexError;
 use assay_provider::ProviderError;
 
@@ -106,6 +108,31 @@ impl From<CustodianError> for Failure {
                 .because(&error)
                 .next("challenge the task, or run the job again with more replicas"),
             _ => Failure::new(Code::Unreachable, "the job cannot be looked after").because(&error),
+        }
+    }
+}
+
+impl From<SealedOrderError> for Failure {
+    fn from(error: SealedOrderError) -> Self {
+        match error {
+            SealedOrderError::Tx(error) => error.into(),
+            SealedOrderError::File(FolderError::Io { action, path, source }) => {
+                Failure::io(format!("could not {action} {}", path.display()), &source)
+            }
+            SealedOrderError::File(_) | SealedOrderError::Malformed { .. } => {
+                Failure::new(Code::BadInput, "the sealed order cannot be read").because(&error)
+            }
+            SealedOrderError::Foreign { .. } => {
+                Failure::new(Code::BadInput, "this sealed order is not for this network and account")
+                    .because(&error)
+                    .next("check --rpc and --account")
+            }
+            SealedOrderError::Opened => {
+                Failure::new(Code::NotFound, "nothing is left to open").because(&error).next("see `assay order list`")
+            }
+            SealedOrderError::NoNumber { .. } => Failure::new(Code::Internal, "the order cannot be named")
+                .because(&error)
+                .next("`assay order list` shows it"),
         }
     }
 }

@@ -3,8 +3,11 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    sync::Arc,
 };
 
+use assay_client::{Chain, Keystore, RpcChain, RpcConfig, SealedOrder, SenderConfig, TokioHost, TxSender};
+use assay_types::{Address, abi::IMarket};
 use serde_json::Value;
 
 use crate::kit::{Place, root};
@@ -137,6 +140,83 @@ fn an_order_rests_says_why_is_amended_and_filled_or_taken_back() {
     let sealed = [&submit[..7], &["--sealed", "--wait"]].concat();
     let job = with(&sealed);
     assert_eq!(job["verified"], true);
+    up.stop();
+}
+
+#[test]
+fn a_sealed_order_takes_part_when_its_window_is_over_and_one_cut_off_is_opened_later() {
+    let place = Place::new();
+    let up = place.up(&[]);
+    let rpc = up.rpc().to_owned();
+    let owner: Address = up.facts["account"].as_str().expect("an address").parse().expect("one");
+    let connection = ["--rpc", &rpc, "--keys", "net/keys", "--jobs-dir", "jobs"];
+    let with = |args: &[&str]| place.json(&[args, &connection].concat());
+    let refused = |args: &[&str], code| place.refused(&[args, &connection].concat(), code);
+    let kept = || std::fs::read_dir(place.path().join("jobs/orders")).map_or(0, Iterator::count);
+
+    // What would be refused is refused before anything is locked.
+    let order = ["order", "place", "bandwidth", "--side", "bid", "--price", "0.01", "--quantity", "2.5", "--sealed"];
+    assert!(refused(&[&order[..], &["--blocks", "5"]].concat(), 3).contains("100 blocks at least"));
+    let ask = ["order", "place", "bandwidth", "--side", "ask", "--price", "0.01", "--quantity", "2.5", "--sealed"];
+    assert!(refused(&ask, 5).contains("UnknownProvider"));
+    assert!(refused(&[&["order", "place", "cpu"], &order[3..]].concat(), 5).contains("WrongClass"));
+    assert_eq!(kept(), 0);
+
+    let opened = with(&order);
+    assert_eq!(grains(&opened["locked_grains"]), 25_000_000_000_000_000);
+    let (sealed, height) = (opened["sealed_height"].as_u64(), opened["height"].as_u64());
+    let from = opened["takes_part_from"].as_u64().expect("a height");
+    assert!(sealed < height && from == sealed.expect("a height") + 201, "{opened}");
+    let id = opened["order"].as_u64().expect("a number").to_string();
+    let why = with(&["order", "why", &id]);
+    assert_eq!((why["order"]["unfilled"]["why"].as_str(), kept()), (Some("sealed"), 0));
+    assert_eq!(why["order"]["unfilled"]["until"], from);
+    let said = place.run(&[&["order", "why", &id], &connection[..]].concat());
+    assert!(String::from_utf8_lossy(&said.stdout).contains("it is sealed and takes part from block"));
+    assert!(refused(&["order", "cancel", &id], 5).contains("SealedStands"));
+
+    // A client that is gone after sealing: the next one opens what it left.
+    let cut_off = tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+        let keys = place.path().join("net/keys");
+        let password = std::fs::read_to_string(keys.join("password")).expect("reads");
+        let wallet = Keystore::open(&keys).expect("keys").unlock(owner, password.trim()).expect("unlocks");
+        let chain: Arc<dyn Chain> = Arc::new(RpcChain::new(RpcConfig::new(&rpc)).expect("a URL"));
+        let status = chain.status().await.expect("answers");
+        let sender = TxSender::new(chain, Arc::new(TokioHost), wallet, status.chain_id, SenderConfig::default());
+        let opening = IMarket::openSealedCall {
+            salt: [7; 32].into(),
+            class: 2,
+            window: 0,
+            side: 0,
+            price: 10_000_000_000_000_000,
+            quantity: 1_000,
+            minFill: 0,
+            expires: status.height + 5_000,
+        };
+        let dir = place.path().join("jobs/orders");
+        let value = 12_000_000_000_000_000;
+        let mut order = SealedOrder::create(&dir, status.chain_id, owner, value, &opening).expect("is kept");
+        assert!(order.seal(&sender).await.expect("seals").is_some());
+        order.path().display().to_string()
+    });
+    assert_eq!(kept(), 1);
+    let later = with(&["order", "open", &cut_off]);
+    assert_eq!((later["sealed_height"].as_u64(), kept()), (None, 0), "sealed once: {later}");
+    assert_eq!(grains(&later["locked_grains"]), 12_000_000_000_000_000);
+    assert_eq!(grains(&later["escrow_grains"]), 10_000_000_000_000_000);
+    refused(&["order", "open", &cut_off], 3);
+
+    // The window is ten seconds; then it is an order like any other.
+    let here = || with(&["chain", "status"])["status"]["height"].as_u64();
+    for _ in 0..4 {
+        if here() < Some(from + 1) {
+            std::thread::sleep(std::time::Duration::from_secs(5));
+        }
+    }
+    until(|| here() > Some(from));
+    assert_eq!(with(&["order", "why", &id])["order"]["unfilled"]["why"], "nobody");
+    with(&["order", "cancel", &id]);
+    assert_eq!(with(&["chain", "status"])["books_balanced"], true);
     up.stop();
 }
 

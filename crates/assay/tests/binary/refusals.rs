@@ -90,7 +90,7 @@ fn the_help_lists_every_command_and_exit_code() {
       node         Run one validator
       provider     Run one provider
       job          Submit, follow, fetch and verify jobs
-      order        Orders: list, place, change, cancel, and why one is not filled
+      order        Orders: list, place, seal, change, cancel, and why one is not filled
       account      Keys and balances
       chain        Read the chain
       market       Classes, books, prices, and the auction's rule for everybody to check

@@ -202,37 +202,13 @@ impl Custodian {
     async fn sealed(&self, state: &JobState, seal: Seal) -> Result<TxRequest, CustodianError> {
         let spec = self.folder.lock().spec()?;
         let commitment = seal_commitment(state.chain_id, state.renter, seal.salt, &spec);
-        let done = match seal.nonce {
-            None => false,
-            Some(nonce) => self.passed(nonce).await?,
+        let call = TxRequest::call(system::JOBS, &IJobs::sealCall { commitment }).with_value(state.escrow);
+        let note = |nonce| {
+            let noted = Some(Seal { nonce, ..seal });
+            self.folder.lock().update(|state| state.seal = noted).map_err(CustodianError::from)
         };
-        if !done {
-            let call = TxRequest::call(system::JOBS, &IJobs::sealCall { commitment }).with_value(state.escrow);
-            let mut unsaved = None;
-            let note = |nonce| {
-                let noted = Some(Seal { nonce: Some(nonce), ..seal });
-                if let Err(error) = self.folder.lock().update(|state| state.seal = noted) {
-                    unsaved = Some(error);
-                }
-            };
-            self.sender.send_noting(call, note).await?;
-            if let Some(error) = unsaved {
-                return Err(error.into());
-            }
-        }
+        self.sender.send_once(call, seal.nonce, note).await?;
         Ok(TxRequest::call(system::JOBS, &IJobs::openSealedCall { salt: seal.salt, spec }))
-    }
-
-    /// Whether the transaction with this nonce, sent before a crash, is final. Waits while it may still be.
-    async fn passed(&self, nonce: u64) -> Result<bool, CustodianError> {
-        for _ in 0..200 {
-            let account = self.chain.account(self.sender.address()).await?;
-            if account.nonce > nonce || account.pending_nonce <= nonce {
-                return Ok(account.nonce > nonce);
-            }
-            self.host.sleep(Duration::from_millis(100)).await;
-        }
-        Ok(false)
     }
 
     /// Whether the submission noted before a crash made it. Waits while it may still.

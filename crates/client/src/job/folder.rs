@@ -270,11 +270,11 @@ impl JobFolder {
     }
 }
 
-fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FolderError + 'a {
+pub(crate) fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FolderError + 'a {
     move |source| FolderError::Io { action, path: path.to_owned(), source }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let aside = path.with_extension("new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

@@ -236,3 +236,36 @@ async fn a_refused_call_tells_its_code_and_name() {
     assert_eq!(error.name(), Some("WrongPhase"));
     assert!(matches!(error, TxError::Failed { failure: found, height: 1, .. } if found == failure));
 }
+
+#[tokio::test]
+async fn what_must_be_sent_once_is_and_what_was_refused_may_be_again() {
+    let (node, sender) = setup(|_| {});
+    let noted = std::cell::Cell::new(None);
+    let once = |value| {
+        let known: Option<u64> = noted.get();
+        let sender = &sender;
+        async move {
+            let mut last = known;
+            let sent = sender.send_once(request(value), known, |nonce| {
+                last = nonce;
+                Ok::<_, TxError>(())
+            });
+            let sent = sent.await;
+            (sent, last)
+        }
+    };
+    node.state.lock().fail_with = Some(TxFailure { code: 1, name: "No".into() });
+    let (sent, last) = once(1).await;
+    assert!(matches!(sent, Err(TxError::Failed { .. })) && last.is_none(), "it may be tried again");
+    node.state.lock().fail_with = None;
+    let (sent, last) = once(1).await;
+    assert!(sent.expect("gets there").is_some());
+    assert_eq!(last, Some(1), "its nonce was noted");
+    noted.set(last);
+    let (sent, last) = once(1).await;
+    assert!(sent.expect("is there").is_none(), "not once more");
+    assert_eq!((last, node.values().len()), (Some(1), 2));
+    noted.set(Some(2));
+    assert!(once(2).await.0.expect("gets there").is_some(), "a nonce that never left this machine");
+    assert_eq!(node.values(), [1, 1, 2]);
+}

@@ -13,7 +13,7 @@ use crate::{
     market::{
         Order, Source,
         book::{LedgerBook, rule},
-        limits::{self, Reason, Terms},
+        limits::{self, Backing, Reason, Terms},
         live_class,
         trading::{self, Trading, cost_down},
     },
@@ -53,7 +53,7 @@ pub(crate) fn sell(step: &mut Step<'_>, sender: Address, id: U256, ask: &Ask) ->
         min_fill: ask.min_fill,
         expires: ask.expires.min(issuance.last),
     };
-    let order = limits::post(step, sender, 0, class, Source::Claim(id.issuer), &terms)?;
+    let order = limits::post(step, sender, Backing::sent(sender, 0), class, Source::Claim(id.issuer), &terms)?;
     tokens::transfer(step, sender, &id, sender, system::MARKET, ask.amount)?;
     Ok(order)
 }

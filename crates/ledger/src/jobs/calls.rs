@@ -31,9 +31,9 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, nonce: u64, value: u
             return Ok(IJobs::submitCall::abi_encode_returns(&job).into());
         }
         IJobsCalls::amend(call) => submit::amend(step, sender, value, call.job, call.maxPricePerGigafuel)?,
-        IJobsCalls::seal(call) => sealed::seal(step, sender, value, call.commitment)?,
+        IJobsCalls::seal(call) => sealed::seal(step, sender, value, sealed::Kind::Job, call.commitment)?,
         IJobsCalls::openSealed(call) => {
-            let job = sealed::open(step, sender, nonce, call.salt, &call.spec)?;
+            let job = sealed::open_job(step, sender, nonce, call.salt, &call.spec)?;
             return Ok(IJobs::openSealedCall::abi_encode_returns(&job).into());
         }
         IJobsCalls::deliverKey(call) => {

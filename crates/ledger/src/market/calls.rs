@@ -2,10 +2,15 @@
 
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
-use assay_market::{Rule, Side};
+use assay_market::Rule;
 use assay_types::abi::IMarket::{self, IMarketCalls};
 
-use super::{Order, allotments, limits, live_class, trading::Trading};
+use super::{
+    Order, allotments,
+    limits::{self, Backing},
+    live_class, sealed,
+    trading::Trading,
+};
 use crate::{
     reject::{BrokenInvariant, Done, Failure},
     step::Step,
@@ -13,28 +18,19 @@ use crate::{
 
 /// Answers a call of `IMarket`; returns its ABI-encoded return data.
 pub(crate) fn execute(step: &mut Step<'_>, sender: Address, value: u128, call: &IMarketCalls) -> Done<Bytes> {
-    let payable = matches!(call, IMarketCalls::place(_) | IMarketCalls::amend(_));
+    let payable = matches!(call, IMarketCalls::place(_) | IMarketCalls::seal(_) | IMarketCalls::amend(_));
     if value != 0 && !payable {
         return Err(Failure::NotPayable.into());
     }
     match call {
         IMarketCalls::place(call) => {
-            let side = match call.side {
-                0 => Side::Bid,
-                1 => Side::Ask,
-                _ => return Err(Failure::BadSide.into()),
-            };
-            let terms = limits::Terms {
-                class: call.class,
-                window: call.window,
-                side,
-                price: call.price,
-                quantity: call.quantity,
-                min_fill: call.minFill,
-                expires: call.expires,
-            };
-            let id = limits::place(step, sender, value, terms)?;
+            let id = limits::place(step, sender, Backing::sent(sender, value), limits::Terms::try_from(call)?)?;
             return Ok(IMarket::placeCall::abi_encode_returns(&id).into());
+        }
+        IMarketCalls::seal(call) => sealed::seal(step, sender, value, sealed::Kind::Order, call.commitment)?,
+        IMarketCalls::openSealed(call) => {
+            let id = sealed::open_order(step, sender, call)?;
+            return Ok(IMarket::openSealedCall::abi_encode_returns(&id).into());
         }
         IMarketCalls::amend(call) => {
             limits::amend(step, sender, value, call.id, (call.price, call.quantity, call.expires))?;

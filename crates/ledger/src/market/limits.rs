@@ -23,7 +23,7 @@ use crate::{
     keys::{self, OWNED},
     money::{self, OrderPot, Pot, transfer},
     providers::Provider,
-    reject::{BrokenInvariant, Done, Failure, fits, sane},
+    reject::{BrokenInvariant, Done, Failure, Stop, fits, sane},
     schedule::{self, Due},
     step::{Step, keys_under},
 };
@@ -51,6 +51,46 @@ pub(crate) struct Terms {
     pub(crate) expires: u64,
 }
 
+impl TryFrom<&IMarket::placeCall> for Terms {
+    type Error = Stop;
+    fn try_from(call: &IMarket::placeCall) -> Done<Self> {
+        let side = match call.side {
+            0 => Side::Bid,
+            1 => Side::Ask,
+            _ => return Err(Failure::BadSide.into()),
+        };
+        Ok(Self {
+            class: call.class,
+            window: call.window,
+            side,
+            price: call.price,
+            quantity: call.quantity,
+            min_fill: call.minFill,
+            expires: call.expires,
+        })
+    }
+}
+
+/// What a new order's escrow is taken from, and when it takes part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backing {
+    pub(crate) pot: Pot,
+    pub(crate) value: Grains,
+    /// Of a sealed order, which locked value whatever its side; 0: at once.
+    pub(crate) opens_at: u64,
+}
+
+impl Backing {
+    /// Value sent along.
+    pub(crate) fn sent(sender: Address, value: Grains) -> Self {
+        Self { pot: Pot::Account(sender), value, opens_at: 0 }
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.opens_at > 0
+    }
+}
+
 fn check(step: &Step<'_>, class: &Class, price: Grains, quantity: u64, expires: u64) -> Done {
     if price == 0 || price.checked_rem(class.tick) != Some(0) {
         return Err(Failure::OffTick.into());
@@ -66,7 +106,7 @@ fn check(step: &Step<'_>, class: &Class, price: Grains, quantity: u64, expires: 
 }
 
 /// Places an order; it takes part from the next block on. One in a window ends with it at the latest.
-pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, mut terms: Terms) -> Done<u64> {
+pub(crate) fn place(step: &mut Step<'_>, sender: Address, backing: Backing, mut terms: Terms) -> Done<u64> {
     let class = live_class(step, terms.class)?;
     let ends = claims::ends(&step.env.params, terms.window);
     match (class.unit == Unit::Gigafuel, terms.window) {
@@ -78,19 +118,23 @@ pub(crate) fn place(step: &mut Step<'_>, sender: Address, value: u128, mut terms
         (true, _) if ends <= step.env.height() => return Err(Failure::WindowClosed.into()),
         (true, _) => terms.expires = terms.expires.min(ends),
     }
-    post(step, sender, value, class, Source::Limit, &terms)
+    post(step, sender, backing, class, Source::Limit, &terms)
 }
 
 /// Opens an order of limit and quantity of its own.
 pub(crate) fn post(
     step: &mut Step<'_>,
     sender: Address,
-    value: u128,
+    backing: Backing,
     class: &Class,
     source: Source,
     terms: &Terms,
 ) -> Done<u64> {
     check(step, class, terms.price, terms.quantity, terms.expires)?;
+    if backing.is_sealed() && terms.expires <= backing.opens_at.saturating_add(1) {
+        // It would be over before it took part, and cost nothing.
+        return Err(Failure::SealedStands.into());
+    }
     if terms.min_fill > terms.quantity {
         return Err(Failure::MinFillTooLarge.into());
     }
@@ -99,7 +143,7 @@ pub(crate) fn post(
         return Err(Failure::TooManyMinFills.into());
     }
     if terms.side == Side::Ask && source == Source::Limit {
-        if value != 0 {
+        if backing.value != 0 && !backing.is_sealed() {
             return Err(Failure::NotPayable.into());
         }
         if !is_leaf(&step.env.params.classes, class) {
@@ -109,15 +153,17 @@ pub(crate) fn post(
     }
     no_self_trade(step, &sender, None, terms)?;
     let id = orders::open(step, sender, source, terms.side, terms.class, terms.expires)?;
-    if terms.side == Side::Bid {
+    if terms.side == Side::Bid || backing.is_sealed() {
         let escrow = fits(cost_up(terms.price, terms.quantity))?;
-        if value < escrow {
+        if backing.value < escrow {
             return Err(Failure::ValueTooLow.into());
         }
-        transfer(step, Pot::Account(sender), Pot::Order(OrderPot::Bid, id), escrow)?;
+        if terms.side == Side::Bid {
+            transfer(step, backing.pot, Pot::Order(OrderPot::Bid, id), escrow)?;
+        }
     }
     let mut order = Order::load(&step.state, id)?.ok_or(BrokenInvariant::Missing(keys::ORDER))?;
-    order.window = terms.window;
+    (order.window, order.opens_at) = (terms.window, backing.opens_at);
     (order.price, order.quantity, order.min_fill) = (terms.price, terms.quantity, terms.min_fill);
     order.store(step, id);
     if terms.min_fill > 0 {
@@ -126,6 +172,9 @@ pub(crate) fn post(
         trading.store(step, terms.class, terms.window);
     }
     schedule::at(step, terms.expires, Due::Order(id));
+    if backing.is_sealed() {
+        schedule::at(step, backing.opens_at, Due::Order(id));
+    }
     step.emit(
         system::MARKET,
         &IMarket::OrderPlaced {
@@ -181,6 +230,9 @@ pub(crate) fn amend(
     (price, quantity, mut expires): (Grains, u64, u64),
 ) -> Done {
     let mut order = own(step, &sender, id)?;
+    if order.must_stand(step.env.height()) {
+        return Err(Failure::SealedStands.into());
+    }
     let class = live_class(step, order.class)?;
     if order.window != 0 {
         expires = expires.min(claims::ends(&step.env.params, order.window));
@@ -218,7 +270,9 @@ pub(crate) fn amend(
 
 /// Takes an order back.
 pub(crate) fn cancel(step: &mut Step<'_>, sender: Address, id: u64) -> Done {
-    own(step, &sender, id)?;
+    if own(step, &sender, id)?.must_stand(step.env.height()) {
+        return Err(Failure::SealedStands.into());
+    }
     end(step, id, Reason::Cancelled)
 }
 

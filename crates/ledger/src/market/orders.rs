@@ -31,6 +31,11 @@ impl Order {
     pub(crate) fn store(&self, step: &mut Step<'_>, id: u64) {
         step.write(keys::of_order(ORDER, id), self);
     }
+
+    /// A sealed order that has not been through a clearing before block `height` stands, as a sealed job does.
+    pub(crate) fn must_stand(&self, height: u64) -> bool {
+        self.opens_at > 0 && (self.booked.is_none() || height <= self.opens_at.saturating_add(1))
+    }
 }
 
 /// Opens an order; its place in a book is found at the end of the block.
@@ -60,6 +65,7 @@ pub(crate) fn open(
         quantity: 0,
         min_fill: 0,
         placed_at: step.env.height(),
+        opens_at: 0,
         expires,
         choice: 0,
         parked: None,
@@ -130,6 +136,8 @@ fn see_to(step: &mut Step<'_>, id: u64) -> Done<bool> {
             limits::end(step, id, limits::Reason::Retired)?;
             return Ok(true);
         }
+        // All orders of one window come into the book at its end, in whatever block each was opened.
+        Source::Limit | Source::Claim(_) if order.opens_at > step.env.height() => None,
         Source::Limit | Source::Claim(_) => Some(Booked {
             class: order.class,
             price: order.price,
@@ -139,6 +147,9 @@ fn see_to(step: &mut Step<'_>, id: u64) -> Done<bool> {
     };
     let wanted = wanted.filter(|booked| booked.quantity > 0);
     let before = order.booked;
+    if order.opens_at > 0 && before.is_none() && wanted.is_some() {
+        order.opens_at = step.env.height();
+    }
     let changed = rebook(step, id, &mut order, wanted)?;
     let grew = wanted.map(|b| b.quantity) > before.map(|b| b.quantity);
     let fresh_job = changed && before.map(|b| b.class) != wanted.map(|b| b.class);
@@ -267,6 +278,10 @@ pub(crate) fn due(step: &mut Step<'_>, id: u64) -> Done {
     let Some(mut order) = Order::load(&step.state, id)? else { return Ok(()) };
     let height = step.env.height();
     match order.source {
+        Source::Limit | Source::Claim(_) if height >= order.expires && order.must_stand(height.saturating_add(1)) => {
+            // More was due than a block handles, so its turn comes late: it takes part all the same.
+            schedule::at(step, height.saturating_add(1), Due::Order(id));
+        }
         Source::Limit | Source::Claim(_) if height >= order.expires => {
             return limits::end(step, id, limits::Reason::Expired);
         }

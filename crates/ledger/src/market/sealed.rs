@@ -1,15 +1,21 @@
-//! Sealed bids: value is locked behind a commitment, and the job behind it is shown when nobody can answer
-//! it any more.
+//! Sealed bids: value is locked behind a commitment, and the job or order behind it is shown when nobody can
+//! answer it any more.
 //!
 //! All that are opened within the window of their own take part when it is over. A bid that is not opened
 //! forfeits the band's width of what it locked: less would let somebody bid twice and open only the one
 //! that suits the prices seen since.
 
 use alloy_primitives::{Address, B256};
-use assay_types::{Grains, JobId, JobSpec, abi::IJobs, job::seal_commitment, system};
+use assay_types::{
+    Grains, JobId, JobSpec,
+    abi::{IJobs, IMarket},
+    job::{order_seal_commitment, seal_commitment},
+    system,
+};
 
+use super::limits::{self, Backing};
 use crate::{
-    codec::record,
+    codec::{numbered, record},
     jobs::submit,
     keys::{self, SEALED},
     math,
@@ -19,14 +25,60 @@ use crate::{
     step::Step,
 };
 
+/// What is behind a commitment, as its owner says when sealing; it is opened as nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A job: `IJobs`.
+    Job,
+    /// A limit order: `IMarket`.
+    Order,
+}
+numbered!(Kind { Job = 0, Order = 1 });
+
 record! {
     /// A bid that nobody can read yet.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) struct Sealed {
+        pub(crate) kind: Kind,
         pub(crate) sealed_at: u64,
         pub(crate) sealed_ms: u64,
         /// Last height at which it can be opened, moved on while the least time has not passed.
         pub(crate) opens_by: u64,
+    }
+}
+
+/// A bid that is being opened.
+struct Opening {
+    key: Vec<u8>,
+    owner: Address,
+    pot: Pot,
+    held: Grains,
+    /// Height from which it takes part.
+    opens_at: u64,
+}
+
+impl Opening {
+    /// The bid of this kind behind a commitment; not in the block it was sealed in.
+    fn of(step: &Step<'_>, kind: Kind, owner: Address, commitment: B256) -> Done<Self> {
+        let key = key(&owner, &commitment);
+        let sealed: Option<Sealed> = step.read(&key)?;
+        let sealed = sealed.filter(|sealed| sealed.kind == kind).ok_or(Failure::UnknownSeal)?;
+        if step.env.height() <= sealed.sealed_at {
+            return Err(Failure::TooEarly.into());
+        }
+        let pot = Pot::Seal(owner, commitment);
+        let held = money::held(&step.state, pot)?;
+        Ok(Self { key, owner, pot, held, opens_at: sealed.opens_by.saturating_add(1) })
+    }
+
+    /// What it does not need comes back.
+    fn end(self, step: &mut Step<'_>) -> Done {
+        let rest = money::held(&step.state, self.pot)?;
+        transfer(step, self.pot, Pot::Account(self.owner), rest)?;
+        // The entry in the schedule stays: a chain with a window open goes on at full pace, and finds nothing
+        // to forfeit at its end.
+        step.state.delete(self.key);
+        Ok(())
     }
 }
 
@@ -35,46 +87,53 @@ fn key(owner: &Address, commitment: &B256) -> Vec<u8> {
 }
 
 /// Locks value behind a commitment.
-pub(crate) fn seal(step: &mut Step<'_>, sender: Address, value: Grains, commitment: B256) -> Done {
+pub(crate) fn seal(step: &mut Step<'_>, owner: Address, value: Grains, kind: Kind, commitment: B256) -> Done {
     if value == 0 {
         return Err(Failure::ValueTooLow.into());
     }
-    let key = key(&sender, &commitment);
+    let key = key(&owner, &commitment);
     if step.read::<Sealed>(&key)?.is_some() {
         return Err(Failure::SealExists.into());
     }
-    transfer(step, Pot::Account(sender), Pot::Seal(sender, commitment), value)?;
+    transfer(step, Pot::Account(owner), Pot::Seal(owner, commitment), value)?;
     let opens_by = step.env.after(step.env.params.seal_window);
-    let sealed = Sealed { sealed_at: step.env.height(), sealed_ms: step.env.ctx.timestamp_ms, opens_by };
+    let sealed = Sealed { kind, sealed_at: step.env.height(), sealed_ms: step.env.ctx.timestamp_ms, opens_by };
     step.write(key, &sealed);
-    schedule::at(step, opens_by, Due::Seal(sender, commitment));
-    step.emit(system::JOBS, &IJobs::BidSealed { renter: sender, commitment, value, opensBy: opens_by });
+    schedule::at(step, opens_by, Due::Seal(owner, commitment));
+    match kind {
+        Kind::Job => {
+            step.emit(system::JOBS, &IJobs::BidSealed { renter: owner, commitment, value, opensBy: opens_by });
+        }
+        Kind::Order => {
+            step.emit(system::MARKET, &IMarket::OrderSealed { owner, commitment, value, opensBy: opens_by });
+        }
+    }
     Ok(())
 }
 
 /// Shows the job behind a commitment and submits it; what it does not need comes back.
-pub(crate) fn open(step: &mut Step<'_>, sender: Address, nonce: u64, salt: B256, spec: &JobSpec) -> Done<JobId> {
+pub(crate) fn open_job(step: &mut Step<'_>, sender: Address, nonce: u64, salt: B256, spec: &JobSpec) -> Done<JobId> {
     let commitment = seal_commitment(step.env.network.chain_id, sender, salt, spec);
-    let key = key(&sender, &commitment);
-    let sealed: Sealed = step.read(&key)?.ok_or(Failure::UnknownSeal)?;
-    if step.env.height() <= sealed.sealed_at {
-        return Err(Failure::TooEarly.into());
-    }
-    let opens_at = sealed.opens_by.saturating_add(1);
-    if step.env.after(spec.lifetime) <= opens_at.saturating_add(1) {
+    let opening = Opening::of(step, Kind::Job, sender, commitment)?;
+    if step.env.after(spec.lifetime) <= opening.opens_at.saturating_add(1) {
         // It would be over before it took part, and cost nothing.
         return Err(Failure::SealedStands.into());
     }
-    let pot = Pot::Seal(sender, commitment);
-    let held = money::held(&step.state, pot)?;
-    let job = submit::submit_from(step, pot, sender, nonce, held, spec, opens_at)?;
-    let rest = money::held(&step.state, pot)?;
-    transfer(step, pot, Pot::Account(sender), rest)?;
-    step.state.delete(key);
-    // The entry in the schedule stays: a chain with a window open goes on at full pace, and finds nothing
-    // to forfeit at its end.
+    let job = submit::submit_from(step, opening.pot, sender, nonce, opening.held, spec, opening.opens_at)?;
+    opening.end(step)?;
     step.emit(system::JOBS, &IJobs::SealOpened { renter: sender, commitment, job });
     Ok(job)
+}
+
+/// Shows the order behind a commitment and places it; what a bid does not need comes back, of an ask's all.
+pub(crate) fn open_order(step: &mut Step<'_>, sender: Address, call: &IMarket::openSealedCall) -> Done<u64> {
+    let commitment = order_seal_commitment(step.env.network.chain_id, sender, call);
+    let opening = Opening::of(step, Kind::Order, sender, commitment)?;
+    let backing = Backing { pot: opening.pot, value: opening.held, opens_at: opening.opens_at };
+    let id = limits::place(step, sender, backing, limits::Terms::try_from(&call.order())?)?;
+    opening.end(step)?;
+    step.emit(system::MARKET, &IMarket::OrderUnsealed { owner: sender, commitment, id });
+    Ok(id)
 }
 
 /// The window of a bid that was not opened is over.
@@ -96,6 +155,13 @@ pub(crate) fn forfeit(step: &mut Step<'_>, owner: Address, commitment: B256) -> 
     let refunded = sane(held.checked_sub(burned))?;
     transfer(step, pot, Pot::Account(owner), refunded)?;
     step.state.delete(key);
-    step.emit(system::JOBS, &IJobs::SealForfeited { renter: owner, commitment, burned, refunded });
+    match sealed.kind {
+        Kind::Job => {
+            step.emit(system::JOBS, &IJobs::SealForfeited { renter: owner, commitment, burned, refunded });
+        }
+        Kind::Order => {
+            step.emit(system::MARKET, &IMarket::OrderSealForfeited { owner, commitment, burned, refunded });
+        }
+    }
     Ok(())
 }

@@ -201,7 +201,8 @@ fn order_view(here: &Here<'_>, id: u64) -> Read<Option<OrderView>> {
         }
         Source::Ask(_) => (OrderKind::Capacity, 0, 0, 0),
         Source::Limit | Source::Claim(_) => {
-            (OrderKind::Limit, money::held(here.view, Pot::Order(OrderPot::Bid, id))?, order.price, 0)
+            let escrow = money::held(here.view, Pot::Order(OrderPot::Bid, id))?;
+            (OrderKind::Limit, escrow, order.price, order.opens_at)
         }
     };
     let class = order.booked.map_or(order.class, |booked| booked.class);

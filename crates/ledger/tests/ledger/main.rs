@@ -12,4 +12,5 @@ mod market;
 mod providers;
 mod random;
 mod scenario;
+mod sealed;
 mod transactions;

@@ -10,7 +10,7 @@ use assay_types::{
 };
 use proptest::prelude::*;
 
-use crate::{kit::*, scenario::*};
+use crate::{kit::*, scenario::*, sealed};
 
 /// Thousandths of a gigafuel of one replica of a lot of one task.
 const LOT: u64 = 10_000;
@@ -326,7 +326,7 @@ fn open_orders_of_an_account_are_counted_and_bounded() {
     assert_eq!(query::orders(&net.state, Some(addr("renter")), 5).len(), 2);
 }
 
-fn bandwidth() -> Class {
+pub(crate) fn bandwidth() -> Class {
     Class {
         id: 2,
         name: "bandwidth".into(),
@@ -345,7 +345,7 @@ fn metered() -> Net {
     net
 }
 
-fn place(side: u8, price: u128, quantity: u64) -> IMarket::placeCall {
+pub(crate) fn place(side: u8, price: u128, quantity: u64) -> IMarket::placeCall {
     IMarket::placeCall { class: 2, window: 0, side, price, quantity, minFill: 0, expires: 500 }
 }
 
@@ -463,6 +463,7 @@ enum Act {
     Ask(u8, u8, u8),
     Job(u8, u8, u8, u8),
     Limit(u8, bool, u8, u8, u8),
+    Sealed(u8, bool, u8, u8, u8),
     Cancel(u8, u8),
     Work(u8),
     Pass,
@@ -473,6 +474,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0u8..4, 1u8..12, 1u8..8).prop_map(|(who, price, capacity)| Act::Ask(who, price, capacity)),
         4 => (0u8..3, 1u8..5, 1u8..3, 1u8..12).prop_map(|(who, tasks, replicas, price)| Act::Job(who, tasks, replicas, price)),
         4 => (0u8..4, any::<bool>(), 90u8..110, 1u8..9, 0u8..4).prop_map(|(w, b, p, q, m)| Act::Limit(w, b, p, q, m)),
+        2 => (0u8..4, any::<bool>(), 90u8..110, 1u8..9, 0u8..6).prop_map(|(w, b, p, q, o)| Act::Sealed(w, b, p, q, o)),
         1 => (0u8..4, any::<u8>()).prop_map(|(who, nth)| Act::Cancel(who, nth)),
         3 => any::<u8>().prop_map(Act::Work),
         3 => Just(Act::Pass),
@@ -496,6 +498,7 @@ fn clearings_are_rational(net: &Net, before: &[assay_types::view::OrderView]) {
     let (mut bought, mut sold) = (0u64, 0u64);
     for filled in net.events::<IMarket::OrderFilled>() {
         let order = before.iter().find(|order| order.id == filled.id).expect("it rested before");
+        assert!(!matches!(order.unfilled, Some(Unfilled::Sealed { .. })), "not before its window is over");
         assert_eq!(filled.left, order.quantity - filled.quantity);
         assert!(filled.quantity >= order.min_fill.min(order.quantity), "no fill below the minimum");
         match order.bid {
@@ -521,12 +524,12 @@ proptest! {
     fn any_trading_is_rational_and_leaves_nothing_behind(acts in prop::collection::vec(act(), 1..60)) {
         let classes = vec![Class::any_cpu(PRICE / 2), bandwidth()];
         let mut net = with(Params { classes, allotment_window: 10, epoch_blocks: 16, index_min_owners: 2,
-            index_cap_bps: 6_000, ..params() });
+            index_cap_bps: 6_000, seal_window: 12, min_block_interval_ms: 1_000, ..params() });
         let sellers = ["p1", "p2", "p3", "p4"];
         let buyers = ["renter", "stranger", "v1"];
         let mut jobs = Vec::new();
         for act in acts {
-            let (before, height) = (query::orders(&net.state, None, usize::MAX), net.height);
+            let (mut before, height) = (query::orders(&net.state, None, usize::MAX), net.height);
             match act {
                 Act::Ask(who, price, capacity) => {
                     let who = sellers[usize::from(who)];
@@ -556,6 +559,21 @@ proptest! {
                         minFill: quantity * u64::from(min) / 3, expires: net.height + 40,
                     };
                     net.send(who, MARKET, if bid { 10_000 } else { 0 }, call);
+                }
+                Act::Sealed(who, bid, price, quantity, how) => {
+                    let who = if bid { buyers[usize::from(who) % 3] } else { sellers[usize::from(who)] };
+                    let order = IMarket::placeCall {
+                        expires: net.height + 40, ..place(u8::from(!bid), u128::from(price) * 10, u64::from(quantity) * 100)
+                    };
+                    // Some lock too little, some are opened late or never.
+                    net.send(who, MARKET, if how == 0 { 400 } else { 1_000 }, sealed::seals(who, &order));
+                    net.time_ms += if matches!(how, 2 | 5) { 10_000 } else { 0 };
+                    net.pass([0, 0, 0, 3, 11, 12][usize::from(how)]);
+                    if how != 2 {
+                        net.send(who, MARKET, 0, sealed::opens(who, &order));
+                    }
+                    before = query::orders(&net.state, None, usize::MAX);
+                    net.pass(1);
                 }
                 Act::Cancel(who, nth) => {
                     let who = buyers[usize::from(who) % 3];
@@ -589,6 +607,7 @@ proptest! {
                 prop_assert_eq!(order.escrow, (order.price * u128::from(order.quantity)).div_ceil(1_000), "exactly the worst case");
             }
         }
+        net.time_ms += 10_000;
         net.pass(150);
         prop_assert_eq!(net.books().escrow, 0, "no escrow outlives its order");
         prop_assert!(jobs.iter().all(|(_, id)| net.job(*id).outcome.is_some()));

@@ -12,14 +12,19 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IJobs, IProviders},
+    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, DISPUTES, JOBS, PROVIDERS},
-    view::{LotPhase, LotView, ReplicaPhase},
+    system::{AUDITS, DISPUTES, JOBS, MARKET, PROVIDERS},
+    view::{LotPhase, LotView, OrderKind, ReplicaPhase},
 };
 use proptest::prelude::*;
 
-use crate::{kit::*, scenario::*};
+use crate::{
+    kit::*,
+    market::place,
+    scenario::*,
+    sealed::{opens, sealing, seals},
+};
 
 const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
 const VALIDATORS: [&str; 4] = ["v1", "v2", "v3", "v4"];
@@ -44,6 +49,8 @@ struct Model {
     collateral: BTreeMap<String, u128>,
     attested: BTreeMap<(JobId, u32), u128>,
     challenged: BTreeMap<(JobId, u32), bool>,
+    /// What the renter has behind seals.
+    sealed: BTreeMap<B256, u128>,
 }
 
 impl Model {
@@ -90,6 +97,22 @@ impl Model {
             self.treasury -= event.bounty;
         }
         self.follow_bonds(net);
+        self.follow_seals(net);
+    }
+
+    fn follow_seals(&mut self, net: &Net) {
+        for event in net.events::<IMarket::OrderSealed>() {
+            self.sealed.insert(event.commitment, event.value);
+        }
+        for event in net.events::<IMarket::OrderUnsealed>() {
+            self.sealed.remove(&event.commitment).expect("was sealed");
+        }
+        for event in net.events::<IMarket::OrderSealForfeited>() {
+            let value = self.sealed.remove(&event.commitment).expect("was sealed");
+            assert_eq!((event.burned, event.refunded), (value / 8, value - value / 8));
+            self.renter_wealth -= event.burned;
+            self.burned += event.burned;
+        }
     }
 
     fn follow_bonds(&mut self, net: &Net) {
@@ -117,7 +140,10 @@ impl Model {
         let jobs = query::jobs(&net.state, Some(addr("renter")), usize::MAX);
         let escrow: u128 = jobs.iter().map(|job| net.job(job.id).escrow).sum();
         let deliveries = jobs.iter().flat_map(|job| net.job(job.id).lots).filter(|lot| lot.delivery.is_some()).count();
-        let wealth = net.balance("renter") + escrow + deliveries as u128 * BOND;
+        let sealed: u128 = self.sealed.values().sum();
+        let orders = query::orders(&net.state, Some(addr("renter")), usize::MAX);
+        let bids: u128 = orders.iter().filter(|order| order.kind == OrderKind::Limit).map(|order| order.escrow).sum();
+        let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
         assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
@@ -145,6 +171,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut genesis = genesis();
+        genesis.params = sealing(genesis.params);
         genesis.params.challenge_bond = BOND;
         genesis.params.delivery_bond = BOND;
         genesis.params.max_due_per_block = 4;
@@ -282,6 +309,7 @@ impl World {
                     self.send(who, JOBS, 0, call);
                 }
             }
+            24 if act.who.is_multiple_of(2) => self.bid(act),
             24 => {
                 let amount = u128::from(act.how) * GRAINS_PER_KRT / 64;
                 match act.pick % 3 {
@@ -365,6 +393,19 @@ impl World {
         }
     }
 
+    /// A sealed bid of the renter: opened at once or late, or never, or it locked too little.
+    fn bid(&mut self, act: &Act) {
+        let expires = self.net.height + 20 + u64::from(act.how);
+        let order = IMarket::placeCall { expires, ..place(0, 900 + 10 * u128::from(act.pick % 20), 1_000) };
+        let value = if act.who.is_multiple_of(16) { 80 } else { 1_200 };
+        self.send("renter", MARKET, value, seals("renter", &order));
+        self.net.time_ms += 2_500;
+        self.pass(act.who % 15);
+        if !act.how.is_multiple_of(4) {
+            self.send("renter", MARKET, 0, opens("renter", &order));
+        }
+    }
+
     /// A validator does its next step in one dispute.
     fn verdict(&mut self, who: &str, odd: bool, pick: usize) {
         let judged = self.lots(|lot| matches!(lot.phase, LotPhase::Judging | LotPhase::Deciding));
@@ -386,7 +427,8 @@ impl World {
     /// Nobody does anything any more.
     fn everyone_leaves(&mut self) {
         for _ in 0..1_200 {
-            if query::jobs(&self.net.state, None, usize::MAX).iter().all(|job| job.outcome.is_some()) {
+            let jobs = query::jobs(&self.net.state, None, usize::MAX);
+            if jobs.iter().all(|job| job.outcome.is_some()) && self.net.books().escrow == 0 {
                 break;
             }
             self.pass(1);
