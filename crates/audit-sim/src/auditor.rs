@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An auditor's fee, grains: the price of the tasks it runs.
-const FEE: f64 = 1_000.0;
+pub(crate) const FEE: f64 = 1_000.0;
 /// Bounty for objecting to a forced error, in fees.
 const BOUNTY: f64 = 1.0;
 

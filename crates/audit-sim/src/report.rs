@@ -89,6 +89,8 @@ pub struct Report {
     pub price: u64,
     /// What work costs an honest provider, share of the price.
     pub cost_share: f64,
+    /// What an auditor is paid, grains an audit.
+    pub auditor_fee: f64,
     /// The parameters called default.
     pub defaults: Parameters,
     /// Strategies against settings.
@@ -238,6 +240,7 @@ fn assemble(options: &Options, defaults: Parameters, runs: Runs) -> Report {
         tasks_per_job: TASKS,
         price: PRICE,
         cost_share: COST_SHARE,
+        auditor_fee: auditor::FEE,
         cells_outside_interval: share(cells.iter().filter(|cell| !cell.inside).count(), cells.len()),
         worst_cell_sigma: most(cells.iter().map(|cell| cell.sigma)),
         max_cheat_profit: best.map_or(0.0, |row| row.best_profit),

@@ -8,13 +8,8 @@ use crate::{Cell, Formula, Parameters, Strategy, cell::Plan, parameters::PRICE};
 const STEP_BPS: usize = 500;
 
 /// Strategies whose profit grows with the coalition. The other ways to pick tasks are as [`Strategy::Colluding`].
-const SWEPT: [Strategy; 5] = [
-    Strategy::Colluding,
-    Strategy::Padding,
-    Strategy::Adaptive,
-    Strategy::Timing,
-    Strategy::TimingColluding,
-];
+const SWEPT: [Strategy; 5] =
+    [Strategy::Colluding, Strategy::Padding, Strategy::Adaptive, Strategy::Timing, Strategy::TimingColluding];
 
 /// A coalition's profit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,7 +41,9 @@ pub struct BreakEven {
 pub(crate) fn plans(defaults: &Parameters, fuels: &[u32], formula: Formula) -> Vec<Plan> {
     SWEPT
         .iter()
-        .flat_map(|strategy| (0..=10_000).step_by(STEP_BPS).map(|share| best(*strategy, share, defaults, fuels, formula)))
+        .flat_map(|strategy| {
+            (0..=10_000).step_by(STEP_BPS).map(|share| best(*strategy, share, defaults, fuels, formula))
+        })
         .collect()
 }
 
