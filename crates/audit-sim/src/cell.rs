@@ -130,7 +130,8 @@ impl Plan {
     }
 
     fn within(&self, rule: &Parameters) -> bool {
-        self.strategy != Strategy::OneValue && self.agree_bps <= rule.collusion_bps
+        let possible = self.strategy != Strategy::OneValue || !rule.points_later;
+        possible && self.agree_bps.max(self.leads_bps) <= rule.collusion_bps
     }
 
     fn lead(&self) -> Lead {

@@ -230,7 +230,9 @@ struct Runs {
 fn assemble(options: &Options, defaults: Parameters, runs: Runs) -> Report {
     let Runs { cells, one_value, break_even, honest, auditors } = runs;
     let strategies = summaries(&cells, &defaults);
-    let within = || strategies.iter().filter(|row| row.within_assumption);
+    // With points from the same beacon value a leader that sees them is a strategy like any other.
+    let possible = summaries(&one_value, &defaults);
+    let within = || strategies.iter().chain(&possible).filter(|row| row.within_assumption);
     let best = within().max_by(|a, b| a.best_profit.total_cmp(&b.best_profit));
     let plain = honest.first();
     let slashed = honest.iter().map(|run| run.provider_slashed).sum::<u64>();
@@ -244,8 +246,8 @@ fn assemble(options: &Options, defaults: Parameters, runs: Runs) -> Report {
         cells_outside_interval: share(cells.iter().filter(|cell| !cell.inside).count(), cells.len()),
         worst_cell_sigma: most(cells.iter().map(|cell| cell.sigma)),
         max_cheat_profit: best.map_or(0.0, |row| row.best_profit),
-        max_cheat_profit_at_cost: most(within().map(|row| row.best_profit_at_cost)),
         best_strategy: best.map(|row| row.strategy),
+        max_cheat_profit_at_cost: most(within().map(|row| row.best_profit_at_cost)),
         one_value_profit: most(one_value.iter().map(|cell| cell.profit.min(cell.profit_formula))),
         honest_slashed: slashed + auditors.iter().map(|run| run.provider_slashed).sum::<u64>(),
         honest_loss: most(honest.iter().map(|run| run.loss)),
