@@ -100,7 +100,7 @@ pub(crate) enum Command {
     Index(IndexArgs),
     /// A live view of the market: book, prices, jobs and blocks.
     Top(TopArgs),
-    /// Simulate agents against the market's rules.
+    /// Simulate agents against the market's rules, and cheats against audits.
     #[command(subcommand)]
     Sim(SimCommand),
     /// Measure this machine: finality, throughput, round trips, Wasm against native, memory.

@@ -175,6 +175,22 @@ economy is drawn: forty buyers and forty sellers with one order a block.")]
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
     },
+    /// Providers and auditors that cheat, caught as often as the formulas say or not.
+    #[command(after_help = "Examples:
+  assay sim adversary
+  assay sim adversary --quick
+  assay sim adversary --seed 2 --output json > cheats.json
+
+Twelve strategies at 1 to 100 % of the fuel, 5 to 100 % audited, 1 to 459 points drawn: at least 10,000 jobs of
+10,000 tasks a setting, with the ledger's own draws and locks. Takes a minute or two. See docs/adversary.md.")]
+    Adversary {
+        /// 500 jobs a setting instead of 10,000; intervals are wider.
+        #[arg(long)]
+        quick: bool,
+        /// Seed of all chances.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,4 +1,6 @@
-//! `assay sim`: agents against the market's rules.
+//! `assay sim`: agents against the market's rules, cheats against audits.
+
+mod adversary;
 
 use assay_market_sim::{Outcome as Run, Strategy, simulate, strategies};
 use serde_json::json;
@@ -13,6 +15,7 @@ use crate::{
 pub(crate) fn run(command: &SimCommand, terminal: &Terminal) -> Outcome<()> {
     match *command {
         SimCommand::Market { blocks, seed } => market(blocks, seed, terminal),
+        SimCommand::Adversary { quick, seed } => adversary::run(quick, seed, terminal),
     }
     Ok(())
 }

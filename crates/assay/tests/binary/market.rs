@@ -52,3 +52,17 @@ fn agents_are_simulated_and_the_same_seed_says_the_same() {
     let text = String::from_utf8(place.run(&simulate).stdout).expect("UTF-8");
     assert!(text.contains("at best 20 colluding sellers of 40"), "{text}");
 }
+
+#[test]
+fn cheats_against_audits_are_simulated_and_do_not_pay() {
+    let place = Place::new();
+    let report = place.json(&["sim", "adversary", "--quick", "--seed", "3"]);
+    let number = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name} is a number"));
+    assert!(number("cells_outside_interval") <= 0.03);
+    assert!(number("worst_cell_sigma") <= 5.0);
+    assert_eq!(number("honest_slashed"), 0.0);
+    assert!(number("overhead") <= 0.1);
+    assert!(number("max_cheat_profit") < 0.0);
+    assert!(report["cells"].as_array().expect("a list").len() > 1_000);
+    assert!(place.refused(&["sim", "adversary", "--seed", "many"], 2).contains("--seed"));
+}

@@ -97,7 +97,7 @@ fn the_help_lists_every_command_and_exit_code() {
       claims       Claims on capacity in a later window: issue, trade, send, see
       index        Keep the price record: follow, serve, rebuild
       top          A live view of the market: book, prices, jobs and blocks
-      sim          Simulate agents against the market's rules
+      sim          Simulate agents against the market's rules, and cheats against audits
       bench        Measure this machine: finality, throughput, round trips, Wasm against native, memory
       completions  Print a completion script
       help         Print this message or the help of the given subcommand(s)
