@@ -10,12 +10,17 @@ interface IDisputes {
         uint64 fuel;
     }
 
-    /// cause: 1 replicas disagree, 2 challenge.
+    /// cause: 1 replicas disagree, 2 challenge, 3 audit.
     event DisputeOpened(bytes32 indexed job, uint32 indexed lot, uint8 cause, uint32[] tasks, uint64 discloseBy);
     event KeyDisclosed(bytes32 indexed job, address indexed sender, bytes32 key);
     event VerdictCommitted(bytes32 indexed job, uint32 indexed lot, address indexed validator);
     event VerdictRevealed(bytes32 indexed job, uint32 indexed lot, address indexed validator);
-    /// outcome: 1 decided, 2 no two thirds, 3 key not disclosed.
+    /// Validators revealed results of one task that differ so that none has two thirds: the runtime may not be
+    /// deterministic. Until then nobody is punished for a result under it, and no new jobs name it.
+    event RuntimeQuarantined(bytes32 indexed runtimeId, bytes32 indexed job, uint32 lot, uint64 until);
+    /// A validator revealed no verdict in a dispute that was decided: a little of its stake is burned.
+    event Slept(bytes32 indexed job, uint32 indexed lot, address indexed validator, uint128 burned);
+    /// outcome: 1 decided, 2 no two thirds, 3 key not disclosed, 4 the runtime is quarantined.
     event DisputeResolved(bytes32 indexed job, uint32 indexed lot, uint8 outcome, address[] wrong);
 
     /// Opens the job key to the adjudicators; checked against the job's key hash.

@@ -13,6 +13,7 @@
 //! positions 0, 1, 2 … whatever their index in the job.
 
 pub(crate) mod calls;
+pub(crate) mod quarantine;
 pub(crate) mod resolve;
 
 use alloy_primitives::{Address, B256};

@@ -45,6 +45,9 @@ pub(crate) const RENTER_JOBS: u8 = 0x34;
 /// All jobs, latest first.
 pub(crate) const JOBS_BY_AGE: u8 = 0x35;
 
+/// Runtimes under quarantine, and until when.
+pub(crate) const QUARANTINE: u8 = 0x29;
+
 /// Lots an account audits.
 pub(crate) const WORK_AUDIT: u8 = 0x36;
 

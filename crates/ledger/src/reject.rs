@@ -105,6 +105,7 @@ codes! {
         JobExists = 131 "this job exists already",
         SpecSubstitutes = 132 "a job names at most 8 substitutes, each class once",
         SpecAudit = 133 "audits need a chance, draws and auditors within the network's bounds, and one replica",
+        RuntimeQuarantined = 134 "validators differed on results under this runtime: it takes no new jobs for a while",
         UnknownJob = 140 "no such job",
         JobClosed = 141 "the job is closed",
         UnknownLot = 142 "the job has no such lot or task",

@@ -108,6 +108,11 @@ pub struct Params {
     pub slash_catcher_bps: u32,
     /// Share of the locked collateral a missed deadline costs.
     pub late_slash_bps: u32,
+    /// What of its stake a validator that slept through a dispute loses, grains.
+    #[serde(with = "as_string")]
+    pub sleeper_fine: Grains,
+    /// Blocks for which a runtime under which validators differed is quarantined.
+    pub quarantine_blocks: u32,
     /// Blocks for which a provider that was found wrong is not drawn, doubled each time until work of its settles.
     pub jail_blocks: u32,
     /// Blocks within which a key must reach an assigned provider.
@@ -217,6 +222,8 @@ impl Default for Params {
             slash_burn_bps: 5_000,
             slash_catcher_bps: 4_000,
             late_slash_bps: 1_000,
+            sleeper_fine: GRAINS_PER_KRT / 100,
+            quarantine_blocks: 100_000,
             jail_blocks: 1_200,
             key_window: 600,
             reveal_window: 200,

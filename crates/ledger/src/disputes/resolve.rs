@@ -3,13 +3,13 @@
 use alloy_primitives::Address;
 use assay_types::{Fault, JobCause, Leaf, abi::IDisputes, system};
 
-use super::Dispute;
+use super::{Dispute, Verdict, quarantine};
 use crate::{
     audits::{self, Audit, judge},
     jobs::{Case, Replica, assign, lifecycle},
     keys::{self, DISPUTE, WORK_JUDGE},
     math,
-    money::{BondKind, Pot, transfer},
+    money::{self, BondKind, Pot, transfer},
     reject::{Done, sane},
     slash::{self, Catchers},
     step::Step,
@@ -18,13 +18,24 @@ use crate::{
 pub(crate) const DECIDED: u8 = 1;
 pub(crate) const NO_TWO_THIRDS: u8 = 2;
 pub(crate) const NOT_DISCLOSED: u8 = 3;
+const QUARANTINED: u8 = 4;
 
 /// Counts the verdicts: more than two thirds of all seats on one leaf decide a task, and every
 /// disputed task must be decided.
 pub(crate) fn decide(step: &mut Step<'_>, case: &mut Case, dispute: &Dispute) -> Done {
     let seats = step.env.network.validators.len();
     let truth: Option<Vec<Leaf>> = (0..dispute.tasks.len()).map(|at| two_thirds(dispute, at, seats)).collect();
-    let Some(truth) = truth else { return undecided(step, case, dispute, NO_TWO_THIRDS) };
+    let Some(truth) = truth else {
+        let spoke = dispute.verdicts.iter().filter(|verdict| verdict.leaves.is_some()).count();
+        if spoke.saturating_mul(3) > seats.saturating_mul(2) {
+            quarantine::impose(step, case);
+        }
+        return undecided(step, case, dispute, NO_TWO_THIRDS);
+    };
+    if quarantine::holds(step, &case.terms.runtime_id)? {
+        return undecided(step, case, dispute, QUARANTINED);
+    }
+    fine_sleepers(step, case, dispute)?;
     let agrees = |leaves: &Option<Vec<Leaf>>| leaves.as_ref() == Some(&truth);
     let judges: Vec<Address> =
         dispute.verdicts.iter().filter(|verdict| agrees(&verdict.leaves)).map(|verdict| verdict.validator).collect();
@@ -34,6 +45,21 @@ pub(crate) fn decide(step: &mut Step<'_>, case: &mut Case, dispute: &Dispute) ->
         (None, None) => settle_disagreement(step, case, dispute, &truth, judges),
         (Some((challenger, bond)), _) => settle_challenge(step, case, dispute, &truth, judges, challenger, bond),
     }
+}
+
+/// Validators that left a decided dispute to others lose a little.
+fn fine_sleepers(step: &mut Step<'_>, case: &Case, dispute: &Dispute) -> Done {
+    for validator in step.env.network.validators.clone() {
+        let spoke = |verdict: &Verdict| verdict.validator == validator && verdict.leaves.is_some();
+        if dispute.verdicts.iter().any(spoke) {
+            continue;
+        }
+        let stake = money::held(&step.state, Pot::Stake(validator))?;
+        let burned = step.env.params.sleeper_fine.min(stake);
+        transfer(step, Pot::Stake(validator), Pot::Burn, burned)?;
+        step.emit(system::DISPUTES, &IDisputes::Slept { job: case.id, lot: case.index, validator, burned });
+    }
+    Ok(())
 }
 
 fn two_thirds(dispute: &Dispute, at: usize, seats: usize) -> Option<Leaf> {

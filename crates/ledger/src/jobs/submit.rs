@@ -13,6 +13,7 @@ use assay_types::{
 
 use super::{Case, Job, Lot, Terms, wanted};
 use crate::{
+    disputes::quarantine,
     keys::{self, INPUTS, LOT, TERMS},
     market::{self, Source, orders},
     money::{self, Pot, transfer},
@@ -41,6 +42,9 @@ pub(crate) fn submit_from(
     spec.validate(&step.env.params).map_err(Failure::from)?;
     if !step.env.params.runtimes.contains(&spec.runtimeId) {
         return Err(Failure::UnknownRuntime.into());
+    }
+    if quarantine::holds(step, &spec.runtimeId)? {
+        return Err(Failure::RuntimeQuarantined.into());
     }
     check_classes(step, spec)?;
     let escrow = fits(spec.escrow())?;

@@ -233,3 +233,47 @@ fn a_result_that_survived_adjudication_is_paid_even_when_no_replacement_comes() 
     assert_eq!(net.job(id).outcome, Some(JobOutcome::Completed));
     assert!(net.provider(&honest_one).earned > 0);
 }
+
+#[test]
+fn validators_who_sleep_through_a_decided_dispute_lose_a_little_stake() {
+    let mut net = Net::new();
+    let id = performed(&mut net, &["p1", "p2", "p3"], 2, first_lies);
+    net.disclose(id);
+    let stake = net.books().stake;
+    net.judge(id, 0, |who, tasks| if who == "v4" { None } else { right(who, tasks) });
+    net.until(12, |net| net.lot(id, 0).dispute.is_none());
+    let slept: Vec<_> = net.events::<IDisputes::Slept>().into_iter().map(|e| (e.validator, e.burned)).collect();
+    assert_eq!(slept, [(addr("v4"), GRAINS_PER_KRT / 100)]);
+    assert_eq!(net.books().stake, stake - GRAINS_PER_KRT / 100);
+}
+
+#[test]
+fn when_validators_differ_the_runtime_is_quarantined_and_nobody_is_punished_for_results_under_it() {
+    let mut genesis = genesis();
+    genesis.params.quarantine_blocks = 60;
+    genesis.params.key_window = 60;
+    let mut net = Net::of(&genesis);
+    let first = performed(&mut net, &["p1", "p2", "p3", "p4"], 2, first_lies);
+    let second = net.submit(spec(2, 2, 2));
+    net.until(4, |net| net.replicas(second, 0).len() == 2);
+    net.disclose(first);
+    // As a host with a bug would: each validator gets another result, and none of them lies.
+    net.judge(first, 0, |who, tasks| Some(tasks.iter().map(|task| wrong(*task, who.as_bytes()[1])).collect()));
+    let alarm = net.events::<IDisputes::RuntimeQuarantined>().remove(0);
+    assert_eq!((alarm.runtimeId, alarm.job, alarm.until), (RUNTIME, first, net.height + 60));
+    assert_eq!(net.lot(first, 0).cause, JobCause::Undecided);
+    assert_eq!(
+        net.fail("renter", JOBS, GRAINS_PER_KRT, IJobs::submitCall { spec: spec(1, 1, 1) }),
+        "RuntimeQuarantined"
+    );
+    net.deliver_keys(second);
+    let speakers = net.replicas(second, 0);
+    assert_eq!(speakers.len(), 2);
+    net.perform(second, 0, |who, lot| first_lies(&speakers, who, lot));
+    net.disclose(second);
+    net.judge(second, 0, right);
+    assert_eq!(net.events::<IDisputes::DisputeResolved>().remove(0).outcome, 4);
+    assert!(net.events::<IJobs::Slashed>().is_empty(), "not even the one the validators agree about");
+    net.pass(60);
+    net.submit(spec(1, 1, 1));
+}

@@ -125,6 +125,9 @@ impl Model {
                 self.burned += BOND / 2;
             }
         }
+        for event in net.events::<IDisputes::Slept>() {
+            self.burned += event.burned;
+        }
         for event in net.events::<IJobs::DeliveryAttested>() {
             *self.attested.entry((event.job, event.lot)).or_default() += 1;
         }
