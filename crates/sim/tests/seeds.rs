@@ -19,10 +19,12 @@ fn seeds(range: std::ops::Range<u64>) -> Vec<Counts> {
 /// Whatever a seed drew, its traders acted: else nothing was learnt from the checks they passed.
 fn all_acted(runs: &[Counts]) {
     for counts in runs {
-        let each = [counts.honest_trades, counts.wash_trades, counts.dust_orders, counts.dust_refused, counts.seals];
+        let each = [counts.honest_trades, counts.dust_orders, counts.dust_refused, counts.seals];
         assert!(each.iter().all(|count| *count > 0) && counts.forfeited > 0, "{counts:?}");
     }
     let sum = |count: fn(&Counts) -> u32| runs.iter().map(count).sum::<u32>();
+    // An honest order may be there first every time, so not in each of them.
+    assert!(sum(|counts| counts.wash_trades) > 20, "the wash trader hardly traded with itself");
     assert!(sum(|counts| counts.wash_epochs) > 0, "the wash trader was never alone in an epoch");
     assert!(sum(|counts| counts.turns) > 10, "asks hardly ever changed");
     assert!(sum(|counts| counts.printed) > 0, "no index of bandwidth was ever printed");

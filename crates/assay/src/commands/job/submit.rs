@@ -65,7 +65,7 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         lifetime: 50_000,
     };
     if let Some(claim) = claim.and_then(ClaimId::from_u256) {
-        redemption::fit(&mut terms, inputs.len(), &issuance(&args, claim).await?, renter.chain()).await?;
+        redemption::fit(&mut terms, inputs.len(), &issuance(&args, claim).await?, &**renter.chain()).await?;
     }
     let price = terms.max_price_per_gigafuel;
     let inputs = inputs.into_iter().map(Bytes::from).collect();
