@@ -9,7 +9,7 @@ use assay_client::{AccountState, BlockStream, Chain, ChainError, Fees, JobProof,
 use assay_ledger::{account, base_fee, keys, query};
 use assay_types::{
     FinalizedBlock, Genesis, JobId, Params,
-    view::{JobSummary, JobView, ProviderView, WorkItem},
+    view::{BookView, JobSummary, JobView, OrderView, ProviderView, WorkItem},
 };
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -68,6 +68,16 @@ impl SimChain {
         // The first of the highest: max_by_key would give the last.
         let best = up.reduce(|best, node| if height(&node) > height(&best) { node } else { best });
         best.ok_or_else(|| ChainError::Unreachable("no validator is up".into()))
+    }
+
+    /// A book as it rests; None while no validator is up.
+    pub fn book(&self, class: u32) -> Option<BookView> {
+        query::market_book(&self.state().ok()?, class, 0)
+    }
+
+    /// An account's open orders.
+    pub fn orders(&self, owner: Address) -> Vec<OrderView> {
+        self.state().map(|state| query::orders(&state, Some(owner), 1_000)).unwrap_or_default()
     }
 
     fn state(&self) -> Result<State, ChainError> {

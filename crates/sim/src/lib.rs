@@ -7,15 +7,22 @@
 //!  world: 4 validators · commonware deterministic runtime · p2p::simulated
 //!         agents ── SimChain ── Node handle of one validator
 //!                └─ SimBlobs ── blobs in memory, nodes go on- and offline
+//!  traders: honest owners of bandwidth, a wash trader, a griefer, a turncoat provider
 //!  checks, every 100 simulated ms: one chain, one state root a height, books balanced
-//!  at the end: all jobs closed, honest outputs, liar slashed, honest providers not
+//!  each block: prices within the band, orders within their limits
+//!  at the end: all jobs closed, honest outputs, liar slashed, honest providers not; no order or seal left,
+//!  the traders' money accounted for, no index from one owner's trades
 //! ```
 
 pub mod blobs;
 pub mod chain;
 pub mod host;
+pub mod market;
+mod names;
 pub mod scenario;
+mod traders;
 pub mod world;
 
+pub use market::Counts;
 pub use scenario::Scenario;
 pub use world::{Report, run};

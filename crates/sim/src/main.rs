@@ -8,7 +8,7 @@ use std::{
 use assay_sim::{Scenario, run};
 use clap::Parser;
 
-/// Whole-network deterministic simulation with a cheat, crashes and a partition in every run.
+/// Whole-network deterministic simulation: a cheat, crashes, a partition and abusive traders in every run.
 #[derive(Parser)]
 #[command(name = "assay-sim", version)]
 struct Options {

@@ -1,16 +1,19 @@
 //! What goes wrong in a run, drawn from its seed.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use assay_provider::Misbehaviour;
+use assay_types::GRAINS_PER_KRT;
 use commonware_utils::Probability;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Serialize;
 
 /// Validators of every run.
 pub const VALIDATORS: usize = 4;
-/// Providers of every run, the liar and the mortal one among them.
-pub const PROVIDERS: usize = 5;
+/// Providers of every run, the liar, the mortal one and the turncoat among them.
+pub const PROVIDERS: usize = 6;
+/// The provider that spoils what it offers.
+pub const TURNCOAT: usize = 5;
 
 /// A validator that is gone for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -21,6 +24,53 @@ pub struct Outage {
     pub from_ms: u64,
     /// When it is back.
     pub until_ms: u64,
+}
+
+/// When somebody trades, simulated milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// First.
+    pub from_ms: u64,
+    /// Last.
+    pub until_ms: u64,
+}
+
+impl Span {
+    fn draw(rng: &mut StdRng, from_ms: Range<u64>, length_ms: Range<u64>) -> Self {
+        let from_ms = rng.random_range(from_ms);
+        Self { from_ms, until_ms: from_ms + rng.random_range(length_ms) }
+    }
+}
+
+/// An owner that trades with itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Wash {
+    /// When.
+    pub span: Span,
+    /// Whether it pushes prices up, or down.
+    pub up: bool,
+    /// Thousandths of a GiB a trade.
+    pub quantity: u64,
+}
+
+/// An account that fills books with what never trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Grief {
+    /// When.
+    pub span: Span,
+    /// Bids it seals and never opens.
+    pub seals: u32,
+    /// Grains it locks behind each.
+    pub locked: u128,
+}
+
+/// How a provider spoils what it offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Turncoat {
+    /// It withdraws its ask as soon as it is filled.
+    Withdraws,
+    /// It changes its price each block.
+    Flips,
 }
 
 /// Everything a seed decides.
@@ -48,6 +98,14 @@ pub struct Scenario {
     pub restart_ms: u64,
     /// When each job is submitted, and how many tasks it has.
     pub jobs: Vec<(u64, u8)>,
+    /// When honest owners trade bandwidth.
+    pub honest: Span,
+    /// Who trades with itself beside them, and when.
+    pub wash: Wash,
+    /// Who fills the books, and when.
+    pub grief: Grief,
+    /// When a provider spoils what it offers, and how.
+    pub turncoat: (Span, Turncoat),
 }
 
 impl Scenario {
@@ -82,6 +140,22 @@ impl Scenario {
             death_ms: rng.random_range(3_000..half),
             restart_ms: rng.random_range(3_000..half),
             jobs: (0..jobs).map(|_| (rng.random_range(1_500..half), rng.random_range(3..9))).collect(),
+            // Drawn last, so that the rest is as it was before there were traders.
+            honest: Span::draw(&mut rng, 2_000..8_000, 3_000..5_000),
+            wash: Wash {
+                span: Span::draw(&mut rng, 1_500..4_000, 6_000..9_000),
+                up: rng.random(),
+                quantity: rng.random_range(50..500),
+            },
+            grief: Grief {
+                span: Span::draw(&mut rng, 1_500..4_000, 3_000..6_000),
+                seals: rng.random_range(1..4),
+                locked: u128::from(rng.random_range(1..100u64)) * GRAINS_PER_KRT + 7,
+            },
+            turncoat: (
+                Span::draw(&mut rng, 1_500..2_500, 10_000..12_000),
+                if rng.random() { Turncoat::Withdraws } else { Turncoat::Flips },
+            ),
         }
     }
 

@@ -3,7 +3,11 @@
 //! Its hash names the network: it is part of the consensus namespace, so certificates of one network
 //! mean nothing on another. Parameters change later by governance only.
 
+mod changes;
+
 use std::collections::BTreeSet;
+
+pub use changes::{ChangesError, ParamChanges};
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,11 @@ use clap::{Args, Subcommand};
 #[command(after_help = "Examples:
   assay up
   assay up --fresh --rpc-port 9545
+  assay up --dir short --params params.json
   cast block-number --rpc-url http://127.0.0.1:8545
+
+FILE of --params is a JSON object, as {\"claim_window_blocks\": 200, \"idle_block_interval_ms\": 100}; `assay chain params
+--output json` has all names.
 
 Stop it with Ctrl-C; started again it goes on from the same height and state root.")]
 pub(crate) struct UpArgs {
@@ -34,6 +38,9 @@ pub(crate) struct UpArgs {
     /// Providers of a new network, each of another operator.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(crate) providers: u32,
+    /// Consensus parameters of a new network that replace the defaults, a JSON object.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params: Option<PathBuf>,
 }
 
 /// Options of `init`.

@@ -14,7 +14,7 @@ use super::connect;
 use crate::{
     cli::InitArgs,
     failure::{Code, Failure, Outcome},
-    network::{COLLATERAL, Roster, StateDir, ask, create_dir, write_file},
+    network::{COLLATERAL, Roster, StateDir, ask, create_dir, params, write_file},
     terminal::{Terminal, Tone},
 };
 
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &InitArgs, terminal: &Terminal) -> Outcome<()> {
     }
     let spinner = terminal.spinner("network");
     let roster = Roster::generate(args.validators, args.providers);
-    let genesis = roster.genesis(B256::from(assay_exec::runtime_id()))?;
+    let genesis = roster.genesis(params(args.providers))?;
     let rpc = |index: usize| {
         // Clap keeps the port so low that this cannot wrap.
         let offset = u16::try_from(index % args.validators as usize).unwrap_or_default();

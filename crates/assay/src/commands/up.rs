@@ -10,13 +10,14 @@ use super::connect;
 use crate::{
     cli::{ClientArgs, UpArgs},
     failure::Outcome,
-    network::{Network, Options, PriceRecord, ended_by_itself},
+    network::{Network, Options, ParamsFile, PriceRecord, ended_by_itself},
     terminal::{Terminal, Tone},
     words::thousands,
 };
 
 /// Runs it until Ctrl-C.
 pub(crate) async fn run(args: UpArgs, terminal: &Terminal) -> Outcome<()> {
+    let params = args.params.as_deref().map(ParamsFile::read).transpose()?;
     let spinner = terminal.spinner("network");
     let options = Options {
         fresh: args.fresh,
@@ -24,6 +25,7 @@ pub(crate) async fn run(args: UpArgs, terminal: &Terminal) -> Outcome<()> {
         providers: args.providers,
         rpc_port: args.rpc_port,
         liar: None,
+        params,
         capacity_gigafuel: None,
     };
     let network = Network::start(&args.dir, options, |text| spinner.say(text)).await?;

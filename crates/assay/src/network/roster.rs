@@ -99,7 +99,7 @@ impl Roster {
     }
 
     /// The genesis of a network of these, starting now, on free loopback ports.
-    pub(crate) fn genesis(&self, runtime: B256) -> Outcome<Genesis> {
+    pub(crate) fn genesis(&self, params: Params) -> Outcome<Genesis> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seats = self.validators()?;
         let ports = free_ports(seats.len())?;
@@ -124,15 +124,20 @@ impl Roster {
             accounts,
             validators: seats.iter().zip(ports).map(validator).collect(),
             treasury: 10_000 * GRAINS_PER_KRT,
-            params: Params {
-                runtimes: vec![runtime],
-                // As many owners as a development network has.
-                index_min_owners: u32::try_from(self.providers.len()).unwrap_or(u32::MAX).clamp(1, 10),
-                index_cap_bps: 5_000,
-                classes: classes(),
-                ..Params::default()
-            },
+            params,
         })
+    }
+}
+
+/// Parameters of a development network with so many providers.
+pub(crate) fn params(providers: u32) -> Params {
+    Params {
+        runtimes: vec![B256::from(assay_exec::runtime_id())],
+        // As many owners as a development network has.
+        index_min_owners: providers.clamp(1, 10),
+        index_cap_bps: 5_000,
+        classes: classes(),
+        ..Params::default()
     }
 }
 

@@ -16,12 +16,13 @@ use assay_exec::{Engine, EngineConfig};
 use assay_provider::{
     AdjudicatorConfig, Misbehaviour, ProviderConfig, RunningAdjudicator, RunningProvider, adjudicator, provider,
 };
-use assay_types::{Address, B256, Genesis};
+use assay_types::{Address, Genesis};
 use tokio::sync::watch;
 
 use super::{
     edge::Edge,
     layout::StateDir,
+    params::{self, ParamsFile},
     roster::{COLLATERAL, Roster, ask},
 };
 use crate::failure::{Code, Failure, Outcome};
@@ -39,13 +40,23 @@ pub(crate) struct Options {
     pub(crate) rpc_port: u16,
     /// Misbehaviour of a provider, by index.
     pub(crate) liar: Option<(usize, Misbehaviour)>,
+    /// Parameters that replace the defaults of a new network.
+    pub(crate) params: Option<ParamsFile>,
     /// Gigafuel each provider has in progress at most; what it settles for by itself if not given.
     pub(crate) capacity_gigafuel: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fresh: true, validators: 4, providers: 3, rpc_port: 0, liar: None, capacity_gigafuel: None }
+        Self {
+            fresh: true,
+            validators: 4,
+            providers: 3,
+            rpc_port: 0,
+            liar: None,
+            params: None,
+            capacity_gigafuel: None,
+        }
     }
 }
 
@@ -66,13 +77,18 @@ pub(crate) struct Network {
 impl Network {
     /// Starts the network in `dir`, a new one if there is none; `say` hears what is being done.
     pub(crate) async fn start(dir: &Path, options: Options, say: impl Fn(&str)) -> Outcome<Self> {
+        // Before anything is thrown away.
+        let params = params::of_new(options.params.as_ref(), options.providers)?;
         let dir = StateDir::open(dir, options.fresh)?;
         let (genesis, roster, resumed) = match dir.genesis()? {
-            Some(genesis) => (genesis, Roster::load(&dir)?, true),
+            Some(genesis) => {
+                params::match_existing(options.params.as_ref(), &genesis, dir.path())?;
+                (genesis, Roster::load(&dir)?, true)
+            }
             None => {
                 let roster = Roster::generate(options.validators, options.providers);
                 roster.save(&dir)?;
-                let genesis = roster.genesis(B256::from(assay_exec::runtime_id()))?;
+                let genesis = roster.genesis(params)?;
                 dir.adopt(&genesis)?;
                 (genesis, roster, false)
             }

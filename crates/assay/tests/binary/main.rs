@@ -1,5 +1,6 @@
 //! The binary `assay` as its users run it: every test spawns it.
 
+mod claims;
 mod kit;
 mod market;
 mod orders;

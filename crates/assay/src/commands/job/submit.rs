@@ -1,5 +1,7 @@
 //! `assay job submit`.
 
+mod redemption;
+
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use assay_client::{JobRequest, JobTerms, Progress as JobProgress, Until, receipt::Disclose};
@@ -50,32 +52,29 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     };
     let price = within_budget(&args, price, inputs.len())?;
     let claim = args.claim.as_deref().map(claims::id).transpose()?;
-    let (class, price) = match claim.and_then(ClaimId::from_u256) {
-        Some(claim) => (claim.class, redemption_price(&args, claim).await?),
-        None => (class.class.id, price),
-    };
     let how = How { sealed: args.sealed, claim };
-    let request = JobRequest {
-        program: program.into(),
-        program_sealed: true,
-        inputs: inputs.into_iter().map(Bytes::from).collect(),
-        terms: JobTerms {
-            abi,
-            runtime_id: B256::from(assay_exec::runtime_id()),
-            class,
-            substitutes,
-            fuel_per_task: args.fuel.saturating_mul(GIGAFUEL),
-            memory_mib: args.memory,
-            output_bytes: args.output_bytes,
-            tasks_per_lot: args.tasks_per_lot,
-            replicas: tier.replicas(),
-            audit: tier.audit(),
-            max_price_per_gigafuel: price,
-            commit_window: 2_000,
-            challenge_window: 4,
-            lifetime: 50_000,
-        },
+    let mut terms = JobTerms {
+        abi,
+        runtime_id: B256::from(assay_exec::runtime_id()),
+        class: class.class.id,
+        substitutes,
+        fuel_per_task: args.fuel.saturating_mul(GIGAFUEL),
+        memory_mib: args.memory,
+        output_bytes: args.output_bytes,
+        tasks_per_lot: args.tasks_per_lot,
+        replicas: tier.replicas(),
+        audit: tier.audit(),
+        max_price_per_gigafuel: price,
+        commit_window: 2_000,
+        challenge_window: 4,
+        lifetime: 50_000,
     };
+    if let Some(claim) = claim.and_then(ClaimId::from_u256) {
+        redemption::fit(&mut terms, inputs.len(), &issuance(&args, claim).await?, &**renter.chain()).await?;
+    }
+    let price = terms.max_price_per_gigafuel;
+    let inputs = inputs.into_iter().map(Bytes::from).collect();
+    let request = JobRequest { program: program.into(), program_sealed: true, inputs, terms };
     let stem = args.program.file_stem().map_or_else(|| "job".to_owned(), |s| s.to_string_lossy().into_owned());
     let tag: [u8; 4] = rand::random();
     let dir = args.client.jobs_dir.join(format!("{stem}-{}", hex::encode(tag)));
@@ -185,11 +184,11 @@ fn warn_if_too_low(price: Grains, providers: &[ProviderView], replicas: u8, term
     }
 }
 
-/// The limit price that a job paid with claims has to name now.
-async fn redemption_price(args: &SubmitArgs, claim: ClaimId) -> Outcome<Grains> {
+/// What is issued under a claim.
+async fn issuance(args: &SubmitArgs, claim: ClaimId) -> Outcome<IssuanceView> {
     let issued: Vec<IssuanceView> = connect::ask(&args.client.rpc, "assay_issuances", rpc_params![claim.class]).await?;
-    let found = issued.iter().find(|one| one.claim == claim);
-    found.map(|one| one.redemption_price).ok_or_else(|| {
+    let found = issued.into_iter().find(|one| one.claim == claim);
+    found.ok_or_else(|| {
         Failure::new(Code::NotFound, "nothing is issued under that claim").next("see `assay claims issued`")
     })
 }
