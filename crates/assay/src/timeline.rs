@@ -204,7 +204,11 @@ impl Timeline {
             IDisputesEvents::DisputeResolved(DisputeResolved { lot, wrong, .. }) => {
                 self.latest = format!("lot {lot}: adjudicated, {} wrong", wrong.len());
             }
-            IDisputesEvents::KeyDisclosed(_)
+            IDisputesEvents::RuntimeQuarantined(_) => {
+                "validators differ: the runtime is quarantined".clone_into(&mut self.latest);
+            }
+            IDisputesEvents::Slept(_)
+            | IDisputesEvents::KeyDisclosed(_)
             | IDisputesEvents::VerdictCommitted(_)
             | IDisputesEvents::VerdictRevealed(_) => {}
         }

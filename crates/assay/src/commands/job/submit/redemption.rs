@@ -58,6 +58,7 @@ mod tests {
             output_bytes: 1,
             tasks_per_lot: 2,
             replicas: 2,
+            audit: None,
             max_price_per_gigafuel: 1,
             commit_window: 2_000,
             challenge_window: 4,
