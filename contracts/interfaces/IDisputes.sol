@@ -23,6 +23,14 @@ interface IDisputes {
     /// outcome: 1 decided, 2 no two thirds, 3 key not disclosed, 4 the runtime is quarantined.
     event DisputeResolved(bytes32 indexed job, uint32 indexed lot, uint8 outcome, address[] wrong);
 
+    /// A fault that evidence cannot settle (lateness): its amount is held until `until`, and goes back if more than
+    /// two thirds of the seats excuse it. Otherwise IJobs.Slashed follows.
+    event SlashHeld(uint64 indexed appeal, bytes32 indexed job, uint32 lot, address indexed provider, uint8 fault, uint128 amount, uint64 until);
+    event Excused(uint64 indexed appeal, address indexed validator);
+    event SlashExcused(uint64 indexed appeal, address indexed provider, uint128 amount);
+
+    /// A validator excuses a provider whose lateness was not its own.
+    function excuse(uint64 appeal) external;
     /// Opens the job key to the adjudicators; checked against the job's key hash.
     function discloseKey(bytes32 job, bytes32 key) external;
     function commitVerdict(bytes32 job, uint32 lot, bytes32 commitment) external;

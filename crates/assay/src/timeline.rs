@@ -207,7 +207,12 @@ impl Timeline {
             IDisputesEvents::RuntimeQuarantined(_) => {
                 "validators differ: the runtime is quarantined".clone_into(&mut self.latest);
             }
+            IDisputesEvents::SlashHeld(e) => {
+                self.latest = format!("lot {}: a provider was late", e.lot);
+            }
             IDisputesEvents::Slept(_)
+            | IDisputesEvents::Excused(_)
+            | IDisputesEvents::SlashExcused(_)
             | IDisputesEvents::KeyDisclosed(_)
             | IDisputesEvents::VerdictCommitted(_)
             | IDisputesEvents::VerdictRevealed(_) => {}

@@ -12,6 +12,7 @@
 //! A verdict is a commitment over the Merkle-sum root of the disputed tasks' leaves in order, at
 //! positions 0, 1, 2 … whatever their index in the job.
 
+pub(crate) mod appeals;
 pub(crate) mod calls;
 pub(crate) mod quarantine;
 pub(crate) mod resolve;

@@ -48,6 +48,9 @@ pub(crate) const JOBS_BY_AGE: u8 = 0x35;
 /// Runtimes under quarantine, and until when.
 pub(crate) const QUARANTINE: u8 = 0x29;
 
+/// Slashes that may still be excused.
+pub(crate) const APPEAL: u8 = 0x2a;
+
 /// Lots an account audits.
 pub(crate) const WORK_AUDIT: u8 = 0x36;
 
@@ -65,6 +68,8 @@ pub(crate) const DUE_SEAL: u8 = 0x45;
 pub(crate) const DUE_CLAIMS: u8 = 0x46;
 /// Providers whose health is looked at.
 pub(crate) const DUE_HEALTH: u8 = 0x47;
+/// Slashes that are excused or done.
+pub(crate) const DUE_APPEAL: u8 = 0x49;
 /// Providers with more to hand over.
 pub(crate) const DUE_HAND_OVER: u8 = 0x48;
 /// Lots that lack providers: job, lot.
@@ -173,6 +178,11 @@ pub(crate) fn next_order() -> Vec<u8> {
 /// There while a book changed at the end of the last block, so that the next one clears it.
 pub(crate) fn fresh() -> Vec<u8> {
     vec![META, 4]
+}
+
+/// Number of the next appeal.
+pub(crate) fn next_appeal() -> Vec<u8> {
+    vec![META, 6]
 }
 
 pub(crate) fn of_order(tag: u8, order: u64) -> Vec<u8> {

@@ -55,6 +55,8 @@ pub(crate) enum Pot {
     Claims(ClaimId),
     /// What belongs to the network.
     Treasury,
+    /// A slash that may still be excused.
+    Appeal(u64),
     /// Grains that did not exist before: a source only.
     Mint,
     /// Grains that are no more: a sink only.
@@ -77,6 +79,7 @@ impl Pot {
                 keys::key(BOND, &[&[5], &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
             }
             Self::Treasury => keys::key(BOND, &[&[6]]),
+            Self::Appeal(id) => keys::key(BOND, &[&[8], &id.to_be_bytes()]),
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
         }

@@ -134,6 +134,7 @@ codes! {
         NotValidator = 166 "only a validator may judge",
         AlreadyJudged = 167 "this validator has committed a verdict already",
         NoVerdict = 168 "this validator committed no verdict",
+        UnknownAppeal = 169 "no such appeal, or it is over",
         UnknownClass = 170 "no such class, or it was retired",
         WrongClass = 171 "this class is not traded that way: compute is bid for by jobs and asked by providers",
         NotLeaf = 172 "sellers name a leaf of the region tree",

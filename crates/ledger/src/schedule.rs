@@ -11,8 +11,11 @@ use assay_types::ClaimId;
 
 use crate::{
     claims::{self, margin},
+    disputes::appeals,
     jobs::lifecycle,
-    keys::{self, DUE_ALLOTMENT, DUE_CLAIMS, DUE_END, DUE_HAND_OVER, DUE_HEALTH, DUE_LOT, DUE_ORDER, DUE_SEAL},
+    keys::{
+        self, DUE_ALLOTMENT, DUE_APPEAL, DUE_CLAIMS, DUE_END, DUE_HAND_OVER, DUE_HEALTH, DUE_LOT, DUE_ORDER, DUE_SEAL,
+    },
     market::{allotments, orders, sealed},
     providers::health,
     reject::Done,
@@ -39,6 +42,8 @@ pub(crate) enum Due {
     Health(Address),
     /// A provider with more to hand over.
     HandOver(Address),
+    /// A slash whose appeal is over.
+    Appeal(u64),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -50,6 +55,7 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         Due::Allotment(id) => keys::key(DUE_ALLOTMENT, &[&height, &id.to_be_bytes()]),
         Due::Seal(owner, commitment) => keys::key(DUE_SEAL, &[&height, owner.as_slice(), commitment.as_slice()]),
         Due::Health(account) => keys::key(DUE_HEALTH, &[&height, account.as_slice()]),
+        Due::Appeal(id) => keys::key(DUE_APPEAL, &[&height, &id.to_be_bytes()]),
         Due::HandOver(account) => keys::key(DUE_HAND_OVER, &[&height, account.as_slice()]),
         Due::Claims(id) => {
             keys::key(DUE_CLAIMS, &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
@@ -87,6 +93,7 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
                 Due::Seal(owner, commitment) => sealed::forfeit(step, owner, commitment)?,
                 Due::Claims(id) => margin::due(step, id)?,
                 Due::Health(account) => health::due(step, account)?,
+                Due::Appeal(id) => appeals::due(step, id)?,
                 Due::HandOver(account) => health::hand_over(step, account)?,
             }
         }
@@ -97,7 +104,7 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
 /// The first `count` entries due by now, by height, then kind, then job and lot.
 fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
     let mut due: Vec<(u64, Due)> =
-        [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS, DUE_HEALTH, DUE_HAND_OVER]
+        [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS, DUE_HEALTH, DUE_HAND_OVER, DUE_APPEAL]
             .into_iter()
             .flat_map(|table| {
                 let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
@@ -118,6 +125,7 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
         DUE_END => keys::job_at_end(key).map(Due::End),
         DUE_ORDER => keys::order_at_end(key).map(Due::Order),
         DUE_ALLOTMENT => keys::order_at_end(key).map(Due::Allotment),
+        DUE_APPEAL => keys::order_at_end(key).map(Due::Appeal),
         DUE_HEALTH => keys::address_at_end(key).map(Due::Health),
         DUE_HAND_OVER => keys::address_at_end(key).map(Due::HandOver),
         DUE_CLAIMS => claims::id_at_end(key).map(Due::Claims),

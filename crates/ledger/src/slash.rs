@@ -8,6 +8,7 @@ use alloy_primitives::Address;
 use assay_types::{Fault, Grains, abi::IJobs, system};
 
 use crate::{
+    disputes::appeals,
     jobs::{Case, Replica, assign},
     math,
     money::{Pot, transfer},
@@ -20,7 +21,7 @@ use crate::{
 /// goes to the renter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Catchers {
-    groups: Vec<Vec<Address>>,
+    pub(crate) groups: Vec<Vec<Address>>,
 }
 
 impl Catchers {
@@ -74,14 +75,10 @@ pub(crate) fn fine(
     amount: Grains,
     catchers: &Catchers,
 ) -> Done {
-    let pot = Pot::Collateral(*account);
-    let burned = sane(math::share(amount, step.env.params.slash_burn_bps))?;
-    transfer(step, pot, Pot::Burn, burned)?;
-    let share = sane(math::share(amount, step.env.params.slash_catcher_bps))?;
-    let to_catchers = pay_groups(step, pot, share, catchers)?;
-    let to_renter = sane(amount.checked_sub(burned).and_then(|rest| rest.checked_sub(to_catchers)))?;
-    transfer(step, pot, Pot::Account(case.job.renter), to_renter)?;
-    case.job.compensated = sane(case.job.compensated.checked_add(to_renter))?;
+    let held = appeals::open_to(fault) && step.env.params.appeal_window > 0 && amount > 0;
+    if held {
+        appeals::hold(step, case, *account, fault, amount, catchers)?;
+    }
     let mut provider = Provider::must(step, account)?;
     provider.faults = sane(provider.faults.checked_add(1))?;
     provider.slashed = sane(provider.slashed.checked_add(amount))?;
@@ -93,6 +90,11 @@ pub(crate) fn fine(
         }
     }
     provider.store(step, account);
+    if held {
+        return Ok(());
+    }
+    let split = distribute(step, Pot::Collateral(*account), amount, case.job.renter, catchers)?;
+    case.job.compensated = sane(case.job.compensated.checked_add(split.to_renter))?;
     step.emit(
         system::JOBS,
         &IJobs::Slashed {
@@ -101,12 +103,36 @@ pub(crate) fn fine(
             provider: *account,
             fault: fault as u8,
             amount,
-            burned,
-            toCatchers: to_catchers,
-            toRenter: to_renter,
+            burned: split.burned,
+            toCatchers: split.to_catchers,
+            toRenter: split.to_renter,
         },
     );
     Ok(())
+}
+
+/// Where a slash went.
+pub(crate) struct Split {
+    pub(crate) burned: Grains,
+    pub(crate) to_catchers: Grains,
+    pub(crate) to_renter: Grains,
+}
+
+/// Splits a slash: burned, to those who caught it, the rest to the renter.
+pub(crate) fn distribute(
+    step: &mut Step<'_>,
+    pot: Pot,
+    amount: Grains,
+    renter: Address,
+    catchers: &Catchers,
+) -> Done<Split> {
+    let burned = sane(math::share(amount, step.env.params.slash_burn_bps))?;
+    transfer(step, pot, Pot::Burn, burned)?;
+    let share = sane(math::share(amount, step.env.params.slash_catcher_bps))?;
+    let to_catchers = pay_groups(step, pot, share, catchers)?;
+    let to_renter = sane(amount.checked_sub(burned).and_then(|rest| rest.checked_sub(to_catchers)))?;
+    transfer(step, pot, Pot::Account(renter), to_renter)?;
+    Ok(Split { burned, to_catchers, to_renter })
 }
 
 fn pay_groups(step: &mut Step<'_>, pot: Pot, share: Grains, catchers: &Catchers) -> Done<Grains> {

@@ -112,6 +112,8 @@ pub struct Params {
     pub slash_catcher_bps: u32,
     /// Share of the locked collateral a missed deadline costs.
     pub late_slash_bps: u32,
+    /// Blocks in which validators may excuse a lateness before it is slashed for good; 0: at once.
+    pub appeal_window: u32,
     /// What of its stake a validator that slept through a dispute loses, grains.
     #[serde(with = "as_string")]
     pub sleeper_fine: Grains,
@@ -226,6 +228,7 @@ impl Default for Params {
             slash_burn_bps: 5_000,
             slash_catcher_bps: 4_000,
             late_slash_bps: 1_000,
+            appeal_window: 12_000,
             sleeper_fine: GRAINS_PER_KRT / 100,
             quarantine_blocks: 100_000,
             jail_blocks: 1_200,

@@ -10,7 +10,7 @@ use assay_types::{
     view::LotPhase,
 };
 
-use super::{Dispute, Verdict, judge, open};
+use super::{Dispute, Verdict, appeals, judge, open};
 use crate::{
     delivery,
     jobs::{Case, Job, Terms, replicas::check_leaves},
@@ -28,6 +28,7 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, value: u128, call: &
     }
     match call {
         IDisputesCalls::discloseKey(call) => disclose_key(step, sender, call.job, call.key)?,
+        IDisputesCalls::excuse(call) => appeals::excuse(step, sender, call.appeal)?,
         IDisputesCalls::commitVerdict(call) => commit_verdict(step, sender, call.job, call.lot, call.commitment)?,
         IDisputesCalls::revealVerdict(call) => {
             let leaves: Vec<Leaf> =

@@ -277,3 +277,53 @@ fn when_validators_differ_the_runtime_is_quarantined_and_nobody_is_punished_for_
     net.pass(60);
     net.submit(spec(1, 1, 1));
 }
+
+/// A provider that misses its commitment on a network where that can be excused; the appeal's number.
+fn late(net: &mut Net) -> (JobId, u64) {
+    net.register_all(&["p1"]);
+    let id = net.assigned(spec(1, 1, 1));
+    net.deliver_keys(id);
+    let locked = net.provider("p1").locked;
+    net.until(20, |net| net.lot(id, 0).cause == JobCause::Late);
+    let held = net.events::<IDisputes::SlashHeld>().remove(0);
+    assert_eq!((held.provider, held.fault, held.amount), (addr("p1"), 2, locked / 10));
+    assert!(net.events::<IJobs::Slashed>().is_empty());
+    assert_eq!(net.provider("p1").collateral, 100 * GRAINS_PER_KRT - locked / 10);
+    (id, held.appeal)
+}
+
+fn appealable() -> Net {
+    let mut genesis = genesis();
+    genesis.params.appeal_window = 30;
+    Net::of(&genesis)
+}
+
+#[test]
+fn a_lateness_that_two_thirds_of_the_validators_excuse_costs_nothing() {
+    let mut net = appealable();
+    let (_, appeal) = late(&mut net);
+    let excuse = || IDisputes::excuseCall { appeal };
+    assert_eq!(net.fail("p1", DISPUTES, 0, excuse()), "NotValidator");
+    assert_eq!(net.fail("v1", DISPUTES, 0, IDisputes::excuseCall { appeal: 99 }), "UnknownAppeal");
+    net.ok("v1", DISPUTES, 0, excuse());
+    assert_eq!(net.fail("v1", DISPUTES, 0, excuse()), "AlreadyJudged");
+    net.ok("v2", DISPUTES, 0, excuse());
+    assert_eq!(net.provider("p1").faults, 1, "half is not enough");
+    net.ok("v3", DISPUTES, 0, excuse());
+    let provider = net.provider("p1");
+    assert_eq!((provider.faults, provider.slashed, provider.suspended_until), (0, 0, 0));
+    assert_eq!(provider.collateral, 100 * GRAINS_PER_KRT);
+    assert_eq!(net.fail("v4", DISPUTES, 0, excuse()), "UnknownAppeal");
+}
+
+#[test]
+fn a_lateness_that_nobody_excuses_is_slashed_when_its_appeal_is_over() {
+    let mut net = appealable();
+    let (id, appeal) = late(&mut net);
+    net.ok("v1", DISPUTES, 0, IDisputes::excuseCall { appeal });
+    net.until(40, |net| !net.events::<IJobs::Slashed>().is_empty());
+    let slash = net.events::<IJobs::Slashed>().remove(0);
+    assert_eq!((slash.job, slash.fault, slash.burned), (id, 2, slash.amount / 2));
+    assert_eq!(net.job(id).compensated, slash.toRenter);
+    assert_eq!(net.fail("v2", DISPUTES, 0, IDisputes::excuseCall { appeal }), "UnknownAppeal");
+}

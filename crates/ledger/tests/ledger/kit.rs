@@ -63,6 +63,7 @@ pub(crate) fn params() -> Params {
     Params {
         runtimes: vec![RUNTIME],
         jail_blocks: 4,
+        appeal_window: 0,
         key_window: 10,
         reveal_window: 5,
         disclose_window: 5,

@@ -43,6 +43,7 @@ struct Act {
 struct Model {
     renter_wealth: u128,
     treasury: u128,
+    held: Vec<u64>,
     burned: u128,
     earned: BTreeMap<String, u128>,
     slashed: BTreeMap<String, u128>,
@@ -80,10 +81,22 @@ impl Model {
             assert_eq!(event.amount, event.burned + event.toCatchers + event.toRenter);
             assert_eq!(event.burned, event.amount / 2);
             assert!(event.toCatchers <= event.amount * 4 / 10);
-            *self.slashed.entry(name_of(event.provider)).or_default() += event.amount;
-            *self.collateral.entry(name_of(event.provider)).or_default() -= event.amount;
+            if ![2, 3, 6].contains(&event.fault) {
+                *self.slashed.entry(name_of(event.provider)).or_default() += event.amount;
+                *self.collateral.entry(name_of(event.provider)).or_default() -= event.amount;
+            }
             self.burned += event.burned;
             self.renter_wealth += event.toRenter;
+        }
+        // Lateness is held first, and goes back or becomes a slash.
+        for event in net.events::<IDisputes::SlashHeld>() {
+            *self.slashed.entry(name_of(event.provider)).or_default() += event.amount;
+            *self.collateral.entry(name_of(event.provider)).or_default() -= event.amount;
+            self.held.push(event.appeal);
+        }
+        for event in net.events::<IDisputes::SlashExcused>() {
+            *self.slashed.entry(name_of(event.provider)).or_default() -= event.amount;
+            *self.collateral.entry(name_of(event.provider)).or_default() += event.amount;
         }
         for event in net.events::<IProviders::HandedOver>() {
             *self.collateral.entry(name_of(event.provider)).or_default() -= event.attached;
@@ -186,6 +199,7 @@ impl World {
         genesis.params.delivery_window = 12;
         genesis.params.forced_error_bps = 3_000;
         genesis.params.epoch_blocks = 40;
+        genesis.params.appeal_window = 25;
         let net = Net::of(&genesis);
         let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new() };
@@ -323,6 +337,13 @@ impl World {
             }
             26..=28 => self.auditors_commit(act),
             29..=31 => self.auditors_reveal(),
+            33 => {
+                if let Some(appeal) = one(&self.model.held, pick) {
+                    VALIDATORS.iter().take(2 + usize::from(act.how % 3)).for_each(|who| {
+                        self.send(who, DISPUTES, 0, IDisputes::excuseCall { appeal });
+                    });
+                }
+            }
             32 if act.how < 60 => {
                 self.send(who, PROVIDERS, 0, IProviders::exitCall {});
             }
@@ -447,6 +468,7 @@ impl World {
             assert_eq!((result.paid, result.refunded), (view.paid, view.refunded));
             assert!(result.closed_at <= result.submitted_at + bound, "closed at {}", result.closed_at);
         }
+        self.pass(26);
         assert_eq!(self.net.books().escrow, 0, "no escrow and no bond is left");
         assert!(PROVIDERS_NAMED.into_iter().all(|who| self.net.provider(who).locked == 0));
         self.pass(12);
@@ -455,7 +477,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..33, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..34, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {

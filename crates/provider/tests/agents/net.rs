@@ -124,6 +124,7 @@ fn params() -> Params {
         key_window: 400,
         // Cheats are to come back and be caught again.
         jail_blocks: 2,
+        appeal_window: 0,
         ..Params::default()
     }
 }
