@@ -13,6 +13,7 @@ use crate::{
     money::{Pot, transfer},
     providers::Provider,
     reject::{Done, sane},
+    reputation,
     step::Step,
 };
 
@@ -49,17 +50,19 @@ pub(crate) fn slash(
     amount: Grains,
     catchers: &Catchers,
 ) -> Done {
-    fine(step, case, &replica.provider, fault, amount, catchers)?;
+    let units = case.units();
+    fine(step, case, &replica.provider, fault, (amount, units), catchers)?;
     assign::release(step, case, replica)
 }
 
-/// Takes `amount` of a provider's collateral for `fault`; what it had locked is still to be let go.
+/// Takes `amount` of a provider's collateral for `fault` in work whose cap is `units`; what it had locked is
+/// still to be let go.
 pub(crate) fn fine(
     step: &mut Step<'_>,
     case: &mut Case,
     account: &Address,
     fault: Fault,
-    amount: Grains,
+    (amount, units): (Grains, u64),
     catchers: &Catchers,
 ) -> Done {
     let pot = Pot::Collateral(*account);
@@ -79,6 +82,7 @@ pub(crate) fn fine(
         Fault::WrongResult | Fault::WithheldOutput | Fault::WrongAudit => {}
     }
     provider.store(step, account);
+    reputation::blamed(step, account, fault, units)?;
     step.emit(
         system::JOBS,
         &IJobs::Slashed {

@@ -209,6 +209,7 @@ fn words(lack: &Lack) -> String {
         Lack::Memory { by_mib } => format!("has {by_mib} MiB less"),
         Lack::Capacity { lots } => format!("has no room beside the {lots} lots it works on"),
         Lack::Collateral { by } => format!("collateral: {} KRT short", krt(*by)),
+        Lack::Reputation { by } => format!("reputation: {} % short", percents(*by)),
         Lack::Suspended { until } => format!("missed deadlines, back at block {}", thousands(*until)),
         Lack::Runtime => "runs another runtime".to_owned(),
         Lack::Own => "it is your own".to_owned(),

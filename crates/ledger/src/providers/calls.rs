@@ -15,6 +15,7 @@ use crate::{
     market::{self, Source, orders},
     money::{self, Pot, transfer},
     reject::{Done, Failure, fits},
+    reputation,
     step::Step,
 };
 
@@ -112,6 +113,7 @@ fn register(
         suspended_until: 0,
     };
     provider.store(step, &sender);
+    reputation::begin(step, &sender);
     index_ask(step, &sender, &provider);
     step.emit(system::PROVIDERS, &IProviders::ProviderRegistered { provider: sender, operator, collateral: value });
     Ok(())

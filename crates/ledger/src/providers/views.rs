@@ -9,6 +9,7 @@ use crate::{
     keys::{self, PROVIDER},
     money::{self, Pot},
     reject::{Done, Failure},
+    reputation::{Lens, Reputation},
     state::StateRead,
     step::{Step, keys_under},
 };
@@ -45,8 +46,10 @@ pub(crate) fn accounts(view: &dyn StateRead) -> impl Iterator<Item = Address> + 
 }
 
 /// One provider as queries show it.
-pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<ProviderView> {
+pub(crate) fn view_of(view: &dyn StateRead, account: Address, lens: Lens) -> Option<ProviderView> {
     let provider = Provider::load(view, &account).ok()??;
+    let collateral = money::held(view, Pot::Collateral(account)).ok()?;
+    let reputation = Reputation::load(view, &account, lens).ok()?;
     Some(ProviderView {
         account,
         operator: provider.operator,
@@ -61,7 +64,7 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         max_fuel_per_task: provider.max_fuel_per_task,
         max_memory_mib: provider.max_memory_mib,
         open: provider.open,
-        collateral: money::held(view, Pot::Collateral(account)).ok()?,
+        collateral,
         locked: provider.locked,
         withdrawing: provider.withdrawing,
         withdrawable_at: provider.withdrawable_at,
@@ -71,5 +74,6 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         earned: provider.earned,
         suspended_until: provider.suspended_until,
         slashed: provider.slashed,
+        reputation: reputation.view(collateral.saturating_sub(provider.withdrawing), lens),
     })
 }

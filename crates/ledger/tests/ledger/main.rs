@@ -10,5 +10,6 @@ mod kit;
 mod market;
 mod providers;
 mod random;
+mod reputation;
 mod scenario;
 mod transactions;

@@ -70,6 +70,7 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
             tasks_per_lot: args.tasks_per_lot,
             replicas: tier.replicas(),
             audit: tier.audit(),
+            min_reputation: args.min_reputation,
             max_price_per_gigafuel: price,
             commit_window: 2_000,
             challenge_window: 4,
