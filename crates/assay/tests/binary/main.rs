@@ -6,4 +6,5 @@ mod orders;
 mod processes;
 mod quickstart;
 mod refusals;
+mod risk;
 mod up;
