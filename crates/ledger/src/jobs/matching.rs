@@ -38,17 +38,18 @@ pub(crate) struct Seller {
     pub(crate) left: u64,
     /// Collateral that backs nothing.
     pub(crate) free: Grains,
-    /// Collateral that is not leaving.
-    pub(crate) bonded: Grains,
+    /// Its reputation, basis points.
+    pub(crate) score: u16,
 }
 
 impl Seller {
-    pub(crate) fn load(view: &dyn StateRead, order: u64, account: Address) -> Done<Self> {
+    pub(crate) fn load(view: &dyn StateRead, order: u64, account: Address, lens: Lens) -> Done<Self> {
         let provider = Provider::load(view, &account)?.ok_or(BrokenInvariant::Missing(keys::PROVIDER))?;
         let left = if provider.open { provider.capacity.saturating_sub(provider.busy) } else { 0 };
         let free = provider.free(view, &account)?;
         let bonded = free.saturating_add(provider.locked);
-        Ok(Self { order, account, provider, left, free, bonded })
+        let score = Reputation::load(view, &account, lens)?.score(bonded, lens);
+        Ok(Self { order, account, provider, left, free, score })
     }
 }
 
@@ -120,11 +121,8 @@ impl<'a> Measure<'a> {
         {
             lacks.push(Lack::Operator);
         }
-        if terms.min_reputation > 0 {
-            let score = Reputation::load(self.view, &seller.account, self.lens)?.score(seller.bonded, self.lens);
-            if let Some(by) = terms.min_reputation.checked_sub(score).filter(|by| *by > 0) {
-                lacks.push(Lack::Reputation { by });
-            }
+        if let Some(by) = terms.min_reputation.checked_sub(seller.score).filter(|by| *by > 0) {
+            lacks.push(Lack::Reputation { by });
         }
         let lock = self.lock(buyer)?;
         if let Some(by) = lock.checked_sub(seller.free).filter(|by| *by > 0) {
@@ -181,7 +179,7 @@ fn waiting_lot(measure: &Measure<'_>, case: &Case, classes: &[u32]) -> Done<Wait
     let buyer = Buyer::of(case, case.job.limit);
     let mut assessed = Vec::new();
     for account in open_asks(measure.view) {
-        let seller = Seller::load(measure.view, 0, account)?;
+        let seller = Seller::load(measure.view, 0, account, measure.lens)?;
         let mut lacks = measure.lacks(&seller, &buyer)?;
         if !classes.contains(&seller.provider.class) {
             lacks.insert(0, Lack::Class { class: seller.provider.class });
