@@ -105,7 +105,7 @@ codes! {
         JobExists = 131 "this job exists already",
         SpecSubstitutes = 132 "a job names at most 8 substitutes, each class once",
         SpecAudit = 133 "audits need a chance, draws and auditors within the network's bounds, and one replica",
-        SpecReputation = 134 "a least reputation lies in 0 to 10000 basis points",
+        SpecReputation = 135 "a least reputation lies in 0 to 10000 basis points",
         UnknownJob = 140 "no such job",
         JobClosed = 141 "the job is closed",
         UnknownLot = 142 "the job has no such lot or task",
