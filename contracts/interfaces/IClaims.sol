@@ -28,6 +28,7 @@ interface IClaims {
         uint16 auditDraws;
         /// Auditors of other operators, each of which runs all of those tasks.
         uint8 auditors;
+        uint16 minReputation;
         uint128 maxPricePerGigafuel;
         uint32 commitWindow;
         uint32 challengeWindow;

@@ -33,6 +33,8 @@ interface IJobs {
         uint16 auditDraws;
         /// Auditors of other operators, each of which runs all of those tasks.
         uint8 auditors;
+        /// Least reputation of a provider that runs it, basis points; 0: any. Auditors are drawn whatever theirs is.
+        uint16 minReputation;
         /// Limit price. Escrow covers `tasks * fuelPerTask * replicas` at this price, rounded up a task, and the
         /// most that audits can cost: `auditors * min(auditDraws, tasks)` runs a lot.
         uint128 maxPricePerGigafuel;

@@ -4,6 +4,7 @@ mod claims;
 mod job;
 mod market;
 mod node;
+mod score;
 mod tier;
 
 use std::path::PathBuf;
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     /// Read the chain.
     #[command(subcommand)]
     Chain(ChainCommand),
+    /// How few could halt the network or take it over, and whose its capacity is.
+    Risk(ClientArgs),
     /// Classes, books, prices, and the auction's rule for everybody to check.
     #[command(subcommand)]
     Market(MarketCommand),

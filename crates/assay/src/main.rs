@@ -74,6 +74,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
             Command::Order(command) => commands::order::run(command, terminal).await,
             Command::Account(command) => commands::account::run(command, terminal).await,
             Command::Chain(command) => commands::chain::run(command, terminal).await,
+            Command::Risk(client) => commands::risk::run(&client, terminal).await,
             Command::Claims(command) => commands::claims::run(command, terminal).await,
             Command::Sim(command) => commands::sim::run(&command, terminal),
             Command::Market(command) => commands::market::run(&command, terminal).await,

@@ -33,6 +33,11 @@ pub(crate) fn percent(x: f64, decimals: usize) -> String {
     if x.is_finite() { format!("{} %", number(x * 100.0, decimals)) } else { "–".to_owned() }
 }
 
+/// Basis points as percent.
+pub(crate) fn basis_points(bps: u16) -> String {
+    percent(f64::from(bps) / 10_000.0, 2)
+}
+
 /// A number that may be missing.
 pub(crate) fn maybe(x: Option<f64>, write: impl Fn(f64) -> String) -> String {
     x.filter(|x| x.is_finite()).map_or_else(|| "–".to_owned(), write)

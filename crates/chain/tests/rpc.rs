@@ -508,6 +508,7 @@ async fn submit_until_end_logs(dev: &Dev, rpc: &HttpClient) -> Option<(assay_typ
         auditBps: 0,
         auditDraws: 0,
         auditors: 0,
+        minReputation: 0,
         maxPricePerGigafuel: 1_000,
         commitWindow: 100,
         challengeWindow: 2,

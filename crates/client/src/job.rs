@@ -60,6 +60,8 @@ pub struct JobTerms {
     pub replicas: u8,
     /// How its results are audited, if they are.
     pub audit: Option<AuditTerms>,
+    /// Least reputation of its providers, basis points; 0: any.
+    pub min_reputation: u16,
     /// Limit price, grains a gigafuel.
     pub max_price_per_gigafuel: Grains,
     /// Blocks to run and commit.
@@ -143,6 +145,7 @@ impl JobRequest {
             auditBps: terms.audit.map_or(0, |audit| audit.chance_bps),
             auditDraws: terms.audit.map_or(0, |audit| audit.draws),
             auditors: terms.audit.map_or(0, |audit| audit.auditors),
+            minReputation: terms.min_reputation,
             maxPricePerGigafuel: terms.max_price_per_gigafuel,
             commitWindow: terms.commit_window,
             challengeWindow: terms.challenge_window,
@@ -190,6 +193,7 @@ mod tests {
                 tasks_per_lot: 1,
                 replicas: 2,
                 audit: None,
+                min_reputation: 0,
                 max_price_per_gigafuel: 500_000_000,
                 commit_window: 10,
                 challenge_window: 2,

@@ -103,6 +103,8 @@ record! {
         pub(crate) audit_bps: u16,
         pub(crate) audit_draws: u16,
         pub(crate) auditors: u8,
+        /// Least reputation of its providers, basis points.
+        pub(crate) min_reputation: u16,
         pub(crate) max_price: Grains,
         pub(crate) commit_window: u32,
         pub(crate) challenge_window: u32,
@@ -190,6 +192,7 @@ impl Terms {
             audit_bps: spec.auditBps,
             audit_draws: spec.auditDraws,
             auditors: spec.auditors,
+            min_reputation: spec.minReputation,
             max_price: spec.maxPricePerGigafuel,
             commit_window: spec.commitWindow,
             challenge_window: spec.challengeWindow,

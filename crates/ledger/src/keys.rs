@@ -18,6 +18,8 @@ pub(crate) const BURNED: u8 = 0x07;
 pub(crate) const PROVIDER: u8 = 0x10;
 /// Providers with an open ask.
 pub(crate) const OPEN_ASK: u8 = 0x11;
+/// What providers did, with a half-life.
+pub(crate) const REPUTATION: u8 = 0x12;
 
 pub(crate) const JOB: u8 = 0x20;
 pub(crate) const TERMS: u8 = 0x21;

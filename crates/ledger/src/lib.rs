@@ -45,6 +45,8 @@ pub mod money;
 mod providers;
 pub mod query;
 mod reject;
+mod reputation;
+mod risk;
 mod schedule;
 mod slash;
 pub mod state;

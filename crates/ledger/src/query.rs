@@ -7,7 +7,7 @@ use assay_types::{
     Grains, JobId, Params,
     view::{
         BookView, ClaimView, ClassView, EpochView, EstimateView, IssuanceView, JobSummary, JobView, LotView, OrderView,
-        ProviderView, Role, WaitingLot, WorkItem,
+        ProviderView, RiskView, Role, WaitingLot, WorkItem,
     },
 };
 
@@ -15,6 +15,8 @@ use crate::{
     claims,
     jobs::{self, result::JobResult},
     keys, market, providers,
+    reputation::Lens,
+    risk,
     state::StateRead,
     step::{Network, keys_under, read},
 };
@@ -117,12 +119,18 @@ pub fn result(view: &dyn StateRead, id: JobId) -> Option<JobResult> {
 
 /// One provider.
 pub fn provider(view: &dyn StateRead, account: Address) -> Option<ProviderView> {
-    providers::views::view_of(view, account)
+    providers::views::view_of(view, account, Lens::at_tip(view).ok()?)
 }
 
 /// All providers, by address.
 pub fn providers(view: &dyn StateRead) -> Vec<ProviderView> {
-    providers::views::accounts(view).filter_map(|account| providers::views::view_of(view, account)).collect()
+    let Ok(lens) = Lens::at_tip(view) else { return Vec::new() };
+    providers::views::accounts(view).filter_map(|account| providers::views::view_of(view, account, lens)).collect()
+}
+
+/// How concentrated the network is: who could halt it, who could take it over, and whose its capacity is.
+pub fn risk(view: &dyn StateRead) -> Option<RiskView> {
+    risk::of(view).ok()
 }
 
 /// What concerns an account now: its replicas, what it witnesses, what it judges, its own open jobs.

@@ -106,6 +106,7 @@ codes! {
         SpecSubstitutes = 132 "a job names at most 8 substitutes, each class once",
         SpecAudit = 133 "audits need a chance, draws and auditors within the network's bounds, and one replica",
         RuntimeQuarantined = 134 "validators differed on results under this runtime: it takes no new jobs for a while",
+        SpecReputation = 135 "a least reputation lies in 0 to 10000 basis points",
         UnknownJob = 140 "no such job",
         JobClosed = 141 "the job is closed",
         UnknownLot = 142 "the job has no such lot or task",
@@ -178,7 +179,7 @@ codes! {
         SellClaims = 218 "claims are offered with IClaims.sell",
         RedemptionEarly = 219 "the window of these claims has not begun",
         RedemptionLate = 220 "the last height at which these claims are redeemed has passed",
-        ClaimJob = 221 "a redeeming job names the claims' class alone, and at most two replicas",
+        ClaimJob = 221 "a redeeming job names the claims' class alone, at most two replicas, no audits and no reputation",
         ClaimUnits = 222 "the amount is not the fuel caps of all replicas of all lots of the job",
         ClaimFit = 223 "runtime, fuel, memory or lots of the job are beyond what the issuer sold when it issued",
         ClaimPrice = 224 "the limit price of a redeeming job is the upper edge of its class's band, on the tick",
@@ -220,6 +221,7 @@ impl From<JobSpecError> for Failure {
             JobSpecError::Source(_) => Self::SpecSource,
             JobSpecError::Substitutes => Self::SpecSubstitutes,
             JobSpecError::Audit => Self::SpecAudit,
+            JobSpecError::Reputation => Self::SpecReputation,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     money::{Pot, transfer},
     providers::{Provider, health},
     reject::{Done, sane},
+    reputation,
     step::Step,
 };
 
@@ -62,22 +63,24 @@ pub(crate) fn slash(
     amount: Grains,
     catchers: &Catchers,
 ) -> Done {
-    fine(step, case, &replica.provider, fault, amount, catchers)?;
+    let units = case.units();
+    fine(step, case, &replica.provider, fault, (amount, units), catchers)?;
     assign::release(step, case, replica)
 }
 
-/// Takes `amount` of a provider's collateral for `fault`; what it had locked is still to be let go.
+/// Takes `amount` of a provider's collateral for `fault` in work whose cap is `units`; what it had locked is
+/// still to be let go.
 pub(crate) fn fine(
     step: &mut Step<'_>,
     case: &mut Case,
     account: &Address,
     fault: Fault,
-    amount: Grains,
+    (amount, units): (Grains, u64),
     catchers: &Catchers,
 ) -> Done {
     let held = appeals::open_to(fault) && step.env.params.appeal_window > 0 && amount > 0;
     if held {
-        appeals::hold(step, case, *account, fault, amount, catchers)?;
+        appeals::hold(step, case, *account, fault, (amount, units), catchers)?;
     }
     let mut provider = Provider::must(step, account)?;
     provider.faults = sane(provider.faults.checked_add(1))?;
@@ -95,6 +98,7 @@ pub(crate) fn fine(
     }
     let split = distribute(step, Pot::Collateral(*account), amount, case.job.renter, catchers)?;
     case.job.compensated = sane(case.job.compensated.checked_add(split.to_renter))?;
+    reputation::blamed(step, account, fault, units)?;
     step.emit(
         system::JOBS,
         &IJobs::Slashed {

@@ -137,6 +137,7 @@ pub(crate) fn provider(n: u8) -> ProviderView {
         earned: 0,
         suspended_until: 0,
         slashed: 0,
+        reputation: Default::default(),
     }
 }
 

@@ -203,6 +203,8 @@ pub struct Params {
     pub claim_margin_window: u32,
     /// Blocks for which an obligation is offered to others.
     pub claim_closeout_window: u32,
+    /// Blocks after which work and faults count half in a provider's reputation.
+    pub reputation_half_life: u64,
 }
 
 impl Default for Params {
@@ -272,6 +274,8 @@ impl Default for Params {
             claim_penalty_bps: 12_500,
             claim_margin_window: 1_200,
             claim_closeout_window: 1_200,
+            // A week of 500 ms blocks.
+            reputation_half_life: 1_200_000,
         }
     }
 }
@@ -443,6 +447,7 @@ impl Params {
             ("claim_penalty_bps", self.claim_penalty_bps >= 10_000 && self.claim_penalty_bps <= 1_000_000),
             ("claim_margin_window", self.claim_margin_window >= 1),
             ("claim_closeout_window", self.claim_closeout_window >= 1),
+            ("reputation_half_life", self.reputation_half_life >= 1),
         ];
         check_classes(&self.classes).map_err(GenesisError::Param)?;
         match checks.into_iter().find(|(_, good)| !good) {

@@ -141,6 +141,8 @@ fn commitment(
 pub const MAX_ENDPOINT_BYTES: u32 = 256;
 /// Most classes a job names beside its first.
 pub const MAX_SUBSTITUTES: usize = 8;
+/// Basis points of a whole reputation.
+pub const MOST_REPUTATION: u16 = 10_000;
 /// Most bytes of a job key sealed to a provider.
 pub const MAX_SEALED_KEY_BYTES: u32 = 160;
 
@@ -171,6 +173,7 @@ impl JobSpec {
             (within(self.lifetime, (self.commitWindow, params.max_lifetime)), Window),
             (self.substitutes.len() <= MAX_SUBSTITUTES && !repeats(self.class, &self.substitutes), Substitutes),
             (self.audits_make_sense(params), Audit),
+            (self.minReputation <= MOST_REPUTATION, Reputation),
             (self.source.len() <= MAX_ENDPOINT_BYTES as usize, Source(MAX_ENDPOINT_BYTES)),
         ];
         checks.into_iter().find(|(good, _)| !good).map_or(Ok(()), |(_, error)| Err(error))
@@ -227,6 +230,7 @@ impl From<crate::abi::IClaims::JobSpec> for JobSpec {
             auditBps: spec.auditBps,
             auditDraws: spec.auditDraws,
             auditors: spec.auditors,
+            minReputation: spec.minReputation,
             maxPricePerGigafuel: spec.maxPricePerGigafuel,
             commitWindow: spec.commitWindow,
             challengeWindow: spec.challengeWindow,
@@ -255,6 +259,7 @@ impl From<JobSpec> for crate::abi::IClaims::JobSpec {
             auditBps: spec.auditBps,
             auditDraws: spec.auditDraws,
             auditors: spec.auditors,
+            minReputation: spec.minReputation,
             maxPricePerGigafuel: spec.maxPricePerGigafuel,
             commitWindow: spec.commitWindow,
             challengeWindow: spec.challengeWindow,
@@ -516,6 +521,9 @@ pub enum JobSpecError {
     /// Audits that cannot be, or beside replicas.
     #[error("audits need a chance, draws and auditors within the network's bounds, and one replica")]
     Audit,
+    /// More than a whole reputation.
+    #[error("a least reputation lies in 0 to 10000 basis points")]
+    Reputation,
     /// Endpoint encoding too long.
     #[error("the source endpoint is longer than {0} bytes")]
     Source(u32),

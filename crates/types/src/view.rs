@@ -3,11 +3,14 @@
 
 mod claims;
 mod market;
+mod risk;
 
 pub use claims::{ClaimStatus, ClaimView, IssuanceView};
 pub use market::{
     BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange, Unfilled,
 };
+
+pub use risk::{Herfindahl, Nakamoto, ReputationView, RiskView};
 
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,7 @@ pub struct JobSpecView {
     pub audit_bps: u16,
     pub audit_draws: u16,
     pub auditors: u8,
+    pub min_reputation: u16,
     #[serde(with = "as_string")]
     pub max_price_per_gigafuel: Grains,
     pub commit_window: u32,
@@ -63,6 +67,7 @@ impl From<&crate::JobSpec> for JobSpecView {
             audit_bps: spec.auditBps,
             audit_draws: spec.auditDraws,
             auditors: spec.auditors,
+            min_reputation: spec.minReputation,
             max_price_per_gigafuel: spec.maxPricePerGigafuel,
             commit_window: spec.commitWindow,
             challenge_window: spec.challengeWindow,
@@ -362,6 +367,8 @@ pub struct ProviderView {
     /// Slashed over its life.
     #[serde(with = "as_string")]
     pub slashed: Grains,
+    /// What the chain saw it do of late.
+    pub reputation: ReputationView,
 }
 
 /// What keeps a provider from a lot, and how far it is from taking it.
@@ -394,6 +401,11 @@ pub enum Lack {
         /// Grains.
         #[serde(with = "as_string")]
         by: Grains,
+    },
+    /// Its reputation is below what the job asks for.
+    Reputation {
+        /// Basis points.
+        by: u16,
     },
     /// It missed deadlines and is not drawn for a while.
     Suspended {

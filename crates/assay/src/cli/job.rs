@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{ClientArgs, TierArg};
+use super::{ClientArgs, TierArg, score};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum JobCommand {
@@ -121,6 +121,9 @@ pub(crate) struct SubmitArgs {
     /// The same as --tier replicate:K; 1 is --tier none.
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u8).range(1..))]
     replicas: Option<u8>,
+    /// Least reputation of a provider that runs it, in percent as `assay chain providers` shows it.
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = score::basis_points)]
+    pub(crate) min_reputation: u16,
     /// Tasks handed out together.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) tasks_per_lot: u32,
@@ -150,7 +153,11 @@ pub(crate) struct SubmitArgs {
     #[arg(long, value_name = "CLASS")]
     pub(crate) substitute: Vec<String>,
     /// Redeem claims for it instead of paying: CLASS/WINDOW/ISSUER or their ERC-1155 id.
-    #[arg(long, value_name = "CLAIM", conflicts_with_all = ["sealed", "budget", "max_price", "substitute"])]
+    #[arg(
+        long,
+        value_name = "CLAIM",
+        conflicts_with_all = ["sealed", "budget", "max_price", "substitute", "min_reputation"]
+    )]
     pub(crate) claim: Option<String>,
     /// Most the whole job may cost, KRT: lowers the limit price to what that allows.
     #[arg(long, value_name = "KRT")]

@@ -12,7 +12,7 @@ use crate::{
     failure::{Code, Failure, Outcome},
     network::write_file,
     terminal::{Grid, Terminal, Tone},
-    words::{krt, short_address, thousands},
+    words::{basis_points, krt, short_address, thousands},
 };
 
 /// Runs it.
@@ -154,6 +154,7 @@ async fn providers(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
         "busy",
         "lots paid",
         "faults",
+        "reputation",
         "earned",
         "slashed",
         "collateral",
@@ -169,6 +170,7 @@ async fn providers(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
             (format!("{} of {}", p.active_lots, p.max_lots), Tone::Plain),
             (p.lots_settled.to_string(), Tone::Plain),
             (p.faults.to_string(), if p.faults > 0 { Tone::Warn } else { Tone::Plain }),
+            (basis_points(p.reputation.score), Tone::Plain),
             (krt(p.earned), Tone::Plain),
             (krt(p.slashed), if p.slashed > 0 { Tone::Bad } else { Tone::Plain }),
             (krt(p.collateral), Tone::Plain),

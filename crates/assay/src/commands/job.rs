@@ -26,7 +26,7 @@ use crate::{
     network::write_file,
     renter::{self, Renter, ended_well, output},
     terminal::{Grid, Terminal, Tone},
-    words::{count, gigafuel, krt, short_address, thousands},
+    words::{basis_points, count, gigafuel, krt, short_address, thousands},
 };
 
 /// Runs it.
@@ -132,6 +132,9 @@ fn show(view: &JobView, terminal: &Terminal) {
         let auditors = count(view.spec.auditors.into(), "auditor");
         let chance = f64::from(view.spec.audit_bps) / 100.0;
         line("audits", format!("{chance} % of the lots, {} draws, {auditors}", view.spec.audit_draws));
+    }
+    if view.spec.min_reputation > 0 {
+        line("reputation", format!("{} at least", basis_points(view.spec.min_reputation)));
     }
     line("fuel", gigafuel(view.fuel));
     line("paid", format!("{} KRT", krt(view.paid)));

@@ -23,7 +23,7 @@ use crate::{
     cli::{AmendArgs, ClientArgs, OrderCommand, PlaceArgs, SideArg, WhichJob, WhichOrder},
     failure::{Code, Failure, Outcome},
     terminal::{Grid, Terminal, Tone},
-    words::{krt, short_address, thousands},
+    words::{basis_points, krt, short_address, thousands},
 };
 
 /// Clearings that `why` shows.
@@ -212,6 +212,7 @@ fn words(lack: &Lack) -> String {
         Lack::Memory { by_mib } => format!("has {by_mib} MiB less"),
         Lack::Capacity { lots } => format!("has no room beside the {lots} lots it works on"),
         Lack::Collateral { by } => format!("collateral: {} KRT short", krt(*by)),
+        Lack::Reputation { by } => format!("reputation: {} short", basis_points(*by)),
         Lack::Suspended { until } => format!("missed deadlines, back at block {}", thousands(*until)),
         Lack::Runtime => "runs another runtime".to_owned(),
         Lack::Own => "it is your own".to_owned(),

@@ -120,6 +120,7 @@ fn request(program: &'static [u8], tasks: Vec<Vec<u8>>, tasks_per_lot: u32, tier
             tasks_per_lot,
             replicas: tier.replicas(),
             audit: tier.audit(),
+            min_reputation: 0,
             max_price_per_gigafuel: 2 * GRAINS_PER_KRT / 1_000,
             commit_window: 2_000,
             challenge_window: 4,

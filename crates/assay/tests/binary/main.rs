@@ -7,4 +7,5 @@ mod orders;
 mod processes;
 mod quickstart;
 mod refusals;
+mod risk;
 mod up;

@@ -93,6 +93,7 @@ fn the_help_lists_every_command_and_exit_code() {
       order        Orders: list, place, seal, change, cancel, and why one is not filled
       account      Keys and balances
       chain        Read the chain
+      risk         How few could halt the network or take it over, and whose its capacity is
       market       Classes, books, prices, and the auction's rule for everybody to check
       claims       Claims on capacity in a later window: issue, trade, send, see
       index        Keep the price record: follow, serve, rebuild

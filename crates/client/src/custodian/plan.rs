@@ -179,6 +179,7 @@ mod tests {
             auditBps: 0,
             auditDraws: 0,
             auditors: 0,
+            minReputation: 0,
             maxPricePerGigafuel: 1,
             commitWindow: 1,
             challengeWindow: 1,

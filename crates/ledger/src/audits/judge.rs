@@ -19,6 +19,7 @@ use crate::{
     money::{self, Pot, transfer},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
+    reputation,
     slash::{self, Catchers},
     step::Step,
 };
@@ -90,7 +91,7 @@ fn punish(
     amount: Grains,
     catchers: &Catchers,
 ) -> Done {
-    slash::fine(step, case, &auditor.account, fault, amount, catchers)?;
+    slash::fine(step, case, &auditor.account, fault, (amount, auditor.units), catchers)?;
     release(step, case, auditor)
 }
 
@@ -177,7 +178,9 @@ pub(crate) fn pay(step: &mut Step<'_>, case: &Case) -> Done<Grains> {
     let mut paid: Grains = 0;
     for auditor in &audit.auditors {
         let mut fee: Grains = 0;
+        let mut fuel = 0u64;
         for leaf in &auditor.leaves {
+            fuel = sane(fuel.checked_add(leaf.fuel))?;
             fee = sane(fee.checked_add(sane(math::earning(leaf.fuel, auditor.price))?))?;
         }
         transfer(step, Pot::Escrow(case.id), Pot::Account(auditor.account), fee)?;
@@ -189,6 +192,7 @@ pub(crate) fn pay(step: &mut Step<'_>, case: &Case) -> Done<Grains> {
         provider.earned = sane(provider.earned.checked_add(fee).and_then(|sum| sum.checked_add(bounty)))?;
         provider.late_streak = 0;
         provider.store(step, &auditor.account);
+        reputation::delivered(step, &auditor.account, fuel)?;
         step.emit(
             system::AUDITS,
             &IAudits::AuditorPaid { job: case.id, lot: case.index, auditor: auditor.account, fee, bounty },

@@ -77,7 +77,9 @@ pub(crate) fn redeem(
 
 /// Whether the job is what was claimed, and what the issuer's machines took when it issued.
 fn check_job(step: &Step<'_>, id: &ClaimId, issuance: &Issuance, amount: u64, spec: &JobSpec) -> Done {
-    if spec.class != id.class || !spec.substitutes.is_empty() || spec.replicas > MOST_REPLICAS || spec.audited() {
+    // With a reputation that nobody has, holders would have their issuer default.
+    let picky = !spec.substitutes.is_empty() || spec.audited() || spec.minReputation > 0;
+    if spec.class != id.class || spec.replicas > MOST_REPLICAS || picky {
         return Err(Failure::ClaimJob.into());
     }
     let (lot, all) = units(spec);

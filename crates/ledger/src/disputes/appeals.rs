@@ -17,6 +17,7 @@ use crate::{
     money::{Pot, transfer},
     providers::Provider,
     reject::{Done, Failure, sane},
+    reputation,
     schedule::{self, Due},
     slash::{self, Catchers},
     step::Step,
@@ -31,6 +32,8 @@ record! {
         pub(crate) lot: u32,
         pub(crate) fault: Fault,
         pub(crate) amount: Grains,
+        /// Work it was about, thousandths of a gigafuel.
+        pub(crate) units: u64,
         pub(crate) catchers: Vec<Vec<Address>>,
         pub(crate) until: u64,
         pub(crate) excused_by: Vec<Address>,
@@ -48,7 +51,7 @@ pub(crate) fn hold(
     case: &Case,
     provider: Address,
     fault: Fault,
-    amount: Grains,
+    (amount, units): (Grains, u64),
     catchers: &Catchers,
 ) -> Done {
     let id: u64 = step.read(&keys::next_appeal())?.unwrap_or(1);
@@ -61,6 +64,7 @@ pub(crate) fn hold(
         lot: case.index,
         fault,
         amount,
+        units,
         catchers: catchers.groups.clone(),
         until,
         excused_by: Vec::new(),
@@ -122,6 +126,7 @@ pub(crate) fn due(step: &mut Step<'_>, id: u64) -> Done {
         step.emit(system::DISPUTES, &IDisputes::SlashExcused { appeal: id, provider: account, amount });
         return Ok(());
     }
+    reputation::blamed(step, &account, fault, appeal.units)?;
     let mut job = Job::load(&step.state, &id_of_job)?.ok_or(crate::reject::BrokenInvariant::Missing(keys::JOB))?;
     let catchers = Catchers { groups: appeal.catchers };
     let split = slash::distribute(step, pot, amount, job.renter, &catchers)?;

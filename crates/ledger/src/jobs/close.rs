@@ -19,6 +19,7 @@ use crate::{
     money::{self, BondKind, Pot, transfer},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
+    reputation,
     schedule::{self, Due},
     slash,
     step::{Step, keys_under},
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     let share = case.escrow()?;
     let replicas = case.lot.replicas.clone();
+    let fuel = sane(case.lot.leaves.iter().try_fold(0u64, |sum, leaf| sum.checked_add(leaf.fuel)))?;
     let mut paid: Grains = 0;
     for replica in &replicas {
         let amount = sane(earned(&case.lot.leaves, replica.price))?;
@@ -40,6 +42,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
         provider.late_streak = 0;
         provider.earned = sane(provider.earned.checked_add(amount))?;
         provider.store(step, &replica.provider);
+        reputation::delivered(step, &replica.provider, fuel)?;
         step.emit(
             system::JOBS,
             &IJobs::ProviderPaid { job: case.id, lot: case.index, provider: replica.provider, amount },
@@ -49,7 +52,6 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     let takers: Vec<Address> = replicas.iter().map(|replica| replica.provider).collect();
     pay_attached(step, case, &takers)?;
     refund(step, case, sane(share.checked_sub(paid))?)?;
-    let fuel = sane(case.lot.leaves.iter().try_fold(0u64, |sum, leaf| sum.checked_add(leaf.fuel)))?;
     for replica in &mut case.lot.replicas {
         replica.phase = ReplicaPhase::Paid;
         replica.locked = 0;

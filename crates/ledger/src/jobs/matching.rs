@@ -4,7 +4,7 @@
 use alloy_primitives::{Address, B256, keccak256};
 use assay_proof::audit::Assumptions;
 use assay_types::{
-    Grains, JobId,
+    Grains, JobId, Params,
     class::{class_of, leaves_under},
     view::{Assessment, Lack, LotPhase, WaitingLot},
 };
@@ -14,6 +14,7 @@ use crate::{
     audits, keys,
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
+    reputation::{Lens, Reputation},
     state::StateRead,
     step::{Step, Tip, keys_under, read},
 };
@@ -37,14 +38,18 @@ pub(crate) struct Seller {
     pub(crate) left: u64,
     /// Collateral that backs nothing.
     pub(crate) free: Grains,
+    /// Its reputation, basis points.
+    pub(crate) score: u16,
 }
 
 impl Seller {
-    pub(crate) fn load(view: &dyn StateRead, order: u64, account: Address) -> Done<Self> {
+    pub(crate) fn load(view: &dyn StateRead, order: u64, account: Address, lens: Lens) -> Done<Self> {
         let provider = Provider::load(view, &account)?.ok_or(BrokenInvariant::Missing(keys::PROVIDER))?;
         let left = if provider.open { provider.capacity.saturating_sub(provider.busy) } else { 0 };
         let free = provider.free(view, &account)?;
-        Ok(Self { order, account, provider, left, free })
+        let bonded = free.saturating_add(provider.locked);
+        let score = Reputation::load(view, &account, lens)?.score(bonded, lens);
+        Ok(Self { order, account, provider, left, free, score })
     }
 }
 
@@ -63,12 +68,16 @@ impl<'a> Buyer<'a> {
 
 /// What an ask is held against, from the state of one block.
 pub(crate) struct Measure<'a> {
-    pub(crate) view: &'a dyn StateRead,
-    pub(crate) height: u64,
-    pub(crate) assumed: Assumptions,
+    view: &'a dyn StateRead,
+    lens: Lens,
+    assumed: Assumptions,
 }
 
-impl Measure<'_> {
+impl<'a> Measure<'a> {
+    pub(crate) fn new(view: &'a dyn StateRead, height: u64, params: &Params) -> Self {
+        Self { view, lens: Lens::new(height, params), assumed: audits::assumptions(params) }
+    }
+
     /// Collateral that one replica of the lot takes: what makes cheating lose at this tier. More than there is
     /// when it does not fit.
     pub(crate) fn lock(&self, buyer: &Buyer<'_>) -> Done<Grains> {
@@ -101,7 +110,7 @@ impl Measure<'_> {
         if provider.active_lots >= provider.max_lots || seller.left < case.units() {
             lacks.push(Lack::Capacity { lots: provider.active_lots });
         }
-        if self.height < provider.suspended_until {
+        if self.lens.height < provider.suspended_until {
             lacks.push(Lack::Suspended { until: provider.suspended_until });
         }
         if seller.account == case.job.renter || provider.operator == case.job.renter {
@@ -111,6 +120,9 @@ impl Measure<'_> {
             || case.lot.replicas.iter().any(|replica| replica.operator == provider.operator)
         {
             lacks.push(Lack::Operator);
+        }
+        if let Some(by) = terms.min_reputation.checked_sub(seller.score).filter(|by| *by > 0) {
+            lacks.push(Lack::Reputation { by });
         }
         let lock = self.lock(buyer)?;
         if let Some(by) = lock.checked_sub(seller.free).filter(|by| *by > 0) {
@@ -146,7 +158,7 @@ pub(crate) fn why_waiting(view: &dyn StateRead, id: JobId) -> Done<Vec<WaitingLo
     let Some(job) = Job::load(view, &id)?.filter(|job| job.outcome.is_none()) else { return Ok(Vec::new()) };
     let tip: Tip = read(view, &keys::tip())?.ok_or(BrokenInvariant::NoGenesis)?;
     let params = crate::query::params(view).ok_or(BrokenInvariant::NoGenesis)?;
-    let measure = Measure { view, height: tip.height.saturating_add(1), assumed: audits::assumptions(&params) };
+    let measure = Measure::new(view, tip.height.saturating_add(1), &params);
     let terms = Terms::load(view, &id)?;
     let named = std::iter::once(terms.class).chain(terms.substitutes.iter().copied());
     let classes: Vec<u32> = named
@@ -167,7 +179,7 @@ fn waiting_lot(measure: &Measure<'_>, case: &Case, classes: &[u32]) -> Done<Wait
     let buyer = Buyer::of(case, case.job.limit);
     let mut assessed = Vec::new();
     for account in open_asks(measure.view) {
-        let seller = Seller::load(measure.view, 0, account)?;
+        let seller = Seller::load(measure.view, 0, account, measure.lens)?;
         let mut lacks = measure.lacks(&seller, &buyer)?;
         if !classes.contains(&seller.provider.class) {
             lacks.insert(0, Lack::Class { class: seller.provider.class });

@@ -119,6 +119,7 @@ pub(crate) fn spec_view(terms: &Terms, inputs: Vec<B256>) -> JobSpecView {
         audit_bps: terms.audit_bps,
         audit_draws: terms.audit_draws,
         auditors: terms.auditors,
+        min_reputation: terms.min_reputation,
         max_price_per_gigafuel: terms.max_price,
         commit_window: terms.commit_window,
         challenge_window: terms.challenge_window,

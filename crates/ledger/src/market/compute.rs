@@ -26,6 +26,7 @@ use crate::{
     jobs::{Case, assign, matching::Seller, wanted},
     keys::ORDER,
     reject::{BrokenInvariant, Done},
+    reputation::Lens,
     step::Step,
 };
 
@@ -111,11 +112,12 @@ impl Floor {
                 place.insert(waiting_lots(step, bid.id)?);
             }
         }
+        let lens = Lens::new(step.env.height(), &step.env.params);
         for ask in asks {
             if let Entry::Vacant(place) = self.sellers.entry(ask.id) {
                 let order = Order::load(&step.state, ask.id)?.ok_or(BrokenInvariant::Missing(ORDER))?;
                 let Source::Ask(account) = order.source else { return Err(BrokenInvariant::Corrupt(ORDER).into()) };
-                place.insert(Seller::load(&step.state, ask.id, account)?);
+                place.insert(Seller::load(&step.state, ask.id, account, lens)?);
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use crate::{
     market::{self, Source, orders},
     money::{self, Pot, transfer},
     reject::{Done, Failure, fits},
+    reputation,
     step::Step,
 };
 
@@ -116,6 +117,7 @@ fn register(
         health_due: 0,
     };
     provider.store(step, &sender);
+    reputation::begin(step, &sender);
     index_ask(step, &sender, &provider);
     step.emit(system::PROVIDERS, &IProviders::ProviderRegistered { provider: sender, operator, collateral: value });
     Ok(())

@@ -9,6 +9,7 @@ use crate::{
     keys::{self, PROVIDER},
     money::{self, Pot},
     reject::{Done, Failure},
+    reputation::{Lens, Reputation},
     state::StateRead,
     step::{Step, keys_under},
 };
@@ -45,9 +46,10 @@ pub(crate) fn accounts(view: &dyn StateRead) -> impl Iterator<Item = Address> + 
 }
 
 /// One provider as queries show it.
-pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<ProviderView> {
+pub(crate) fn view_of(view: &dyn StateRead, account: Address, lens: Lens) -> Option<ProviderView> {
     let provider = Provider::load(view, &account).ok()??;
     let collateral = money::held(view, Pot::Collateral(account)).ok()?;
+    let reputation = Reputation::load(view, &account, lens).ok()?;
     Some(ProviderView {
         health_bps: health::of(&provider, collateral),
         margin: provider.margin,
@@ -74,5 +76,6 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         earned: provider.earned,
         suspended_until: provider.suspended_until,
         slashed: provider.slashed,
+        reputation: reputation.view(collateral.saturating_sub(provider.withdrawing), lens),
     })
 }

@@ -342,6 +342,7 @@ fn bad_redemptions_are_refused_and_lose_nothing() {
         (with(JobSpec { class: 2, ..job(1) }), "ClaimJob"),
         (with(JobSpec { substitutes: vec![2], ..job(1) }), "ClaimJob"),
         (with(JobSpec { replicas: 3, ..job(1) }), "ClaimJob"),
+        (with(JobSpec { minReputation: 1, ..job(1) }), "ClaimJob"),
         (with(JobSpec { memoryMib: 1_025, ..job(1) }), "ClaimFit"),
         (with(JobSpec { runtimeId: Default::default(), ..job(1) }), "ClaimFit"),
         (with(JobSpec { maxPricePerGigafuel: PRICE - 1, ..job(1) }), "ClaimPrice"),

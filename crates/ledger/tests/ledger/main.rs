@@ -11,6 +11,7 @@ mod kit;
 mod market;
 mod providers;
 mod random;
+mod reputation;
 mod scenario;
 mod sealed;
 mod transactions;

@@ -46,6 +46,7 @@ pub(crate) fn spec(tasks: u32, per_lot: u32, replicas: u8) -> JobSpec {
         auditBps: 0,
         auditDraws: 0,
         auditors: 0,
+        minReputation: 0,
         maxPricePerGigafuel: PRICE,
         commitWindow: 10,
         challengeWindow: 4,

@@ -54,6 +54,7 @@ fn item(role: Role, lot: LotPhase, mine: ReplicaPhase, other: ReplicaPhase) -> W
             audit_bps: 0,
             audit_draws: 0,
             auditors: 0,
+            min_reputation: 0,
             max_price_per_gigafuel: 1,
             commit_window: 1,
             challenge_window: 1,

@@ -235,6 +235,7 @@ impl Net {
                 tasks_per_lot: 2,
                 replicas,
                 audit: None,
+                min_reputation: 0,
                 max_price_per_gigafuel: 2 * GRAINS_PER_KRT,
                 commit_window: 400,
                 challenge_window: 60,

@@ -56,6 +56,7 @@ async fn renter(chain: &Arc<LedgerChain>, dir: &Path) -> (Custodian, BlobNode) {
             tasks_per_lot: 2,
             replicas: 2,
             audit: None,
+            min_reputation: 0,
             max_price_per_gigafuel: GRAINS_PER_KRT,
             commit_window: 1_000,
             challenge_window: 10,

@@ -61,6 +61,7 @@ impl World {
                 tasks_per_lot: 2,
                 replicas: 2,
                 audit: None,
+                min_reputation: 0,
                 max_price_per_gigafuel: 2 * GRAINS_PER_KRT,
                 commit_window: 60,
                 challenge_window: 12,

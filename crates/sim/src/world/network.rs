@@ -34,6 +34,8 @@ fn params() -> Params {
         delivery_window: 40,
         challenge_window_bounds: (2, 1_000),
         max_attempts: 12,
+        jail_blocks: 40,
+        appeal_window: 30,
         classes: vec![cpu, bandwidth],
         // Short enough for a run to see several epochs, and orders, seals and deliveries end.
         epoch_blocks: 25,

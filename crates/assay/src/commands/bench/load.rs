@@ -89,6 +89,7 @@ pub(super) async fn jobs(network: &Network, count: u32, terminal: &Terminal) -> 
                 tasks_per_lot: 1,
                 replicas: 2,
                 audit: None,
+                min_reputation: 0,
                 max_price_per_gigafuel: GRAINS_PER_KRT / 100,
                 commit_window: 2_000,
                 challenge_window: 4,

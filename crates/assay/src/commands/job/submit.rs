@@ -17,14 +17,14 @@ use serde_json::json;
 
 use super::{line_of, renter, save, show};
 use crate::{
-    cli::{AbiArg, SubmitArgs, TierArg},
+    cli::{AbiArg, SubmitArgs},
     commands::{claims, connect, market},
     failure::{Code, Failure, Outcome},
     network::write_file,
     pricing::read,
-    renter::{How, ended_well},
+    renter::{How, Renter, ended_well},
     terminal::Terminal,
-    words::krt,
+    words::{basis_points, krt},
 };
 
 /// Submits a job and stays with it as long as asked.
@@ -41,12 +41,12 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         Some(text) => {
             let price =
                 parse_krt(text).map_err(|e| Failure::new(Code::BadInput, "--max-price cannot be read").because(&e))?;
-            warn_if_too_low(price, &renter.chain().providers().await?, tier.replicas(), terminal);
+            warn_if_too_low(price, &trusted(&renter, &args).await?, tier.replicas(), terminal);
             price
         }
         // What the market may come to is set by the band; what it will cost, by the auction.
         None => {
-            operators_suffice(&renter.chain().providers().await?, tier, terminal)?;
+            operators_suffice(&trusted(&renter, &args).await?, &args, terminal)?;
             class.band.high
         }
     };
@@ -64,6 +64,7 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
         tasks_per_lot: args.tasks_per_lot,
         replicas: tier.replicas(),
         audit: tier.audit(),
+        min_reputation: args.min_reputation,
         max_price_per_gigafuel: price,
         commit_window: 2_000,
         challenge_window: 4,
@@ -168,6 +169,13 @@ fn input(path: &Path, abi: Abi, arguments: &[String]) -> Outcome<Vec<u8>> {
         .map_err(|e| Failure::new(Code::BadInput, format!("{} cannot be a task's input", path.display())).because(&e))
 }
 
+/// Providers with the reputation that the job asks for.
+async fn trusted(renter: &Renter, args: &SubmitArgs) -> Outcome<Vec<ProviderView>> {
+    let mut providers = renter.chain().providers().await?;
+    providers.retain(|provider| provider.reputation.score >= args.min_reputation);
+    Ok(providers)
+}
+
 /// Says so when nobody would take the job at this price: it would wait for a provider to come.
 fn warn_if_too_low(price: Grains, providers: &[ProviderView], replicas: u8, terminal: &Terminal) {
     let mut asks: Vec<Grains> = providers.iter().filter(|p| p.open).map(|p| p.price_per_gigafuel).collect();
@@ -194,14 +202,22 @@ async fn issuance(args: &SubmitArgs, claim: ClaimId) -> Outcome<IssuanceView> {
 }
 
 /// Refuses a job that wants more operators than offer work.
-fn operators_suffice(providers: &[ProviderView], tier: TierArg, terminal: &Terminal) -> Outcome<()> {
+fn operators_suffice(providers: &[ProviderView], args: &SubmitArgs, terminal: &Terminal) -> Outcome<()> {
+    let tier = args.tier();
     let replicas = tier.replicas();
     let open = providers.iter().filter(|p| p.open);
     let operators: std::collections::BTreeSet<_> = open.map(|p| p.operator).collect();
     if operators.len() < usize::from(replicas) {
         return Err(Failure::new(Code::JobFailed, "nobody would run this job")
-            .why(format!("it wants {replicas} providers of different operators, and {} offer work", operators.len()))
-            .next("choose another --tier, or look at `assay chain providers`"));
+            .why(format!(
+                "it wants {replicas} providers of different operators{}, and {} offer work",
+                match args.min_reputation {
+                    0 => String::new(),
+                    least => format!(" with a reputation of {} at least", basis_points(least)),
+                },
+                operators.len()
+            ))
+            .next("choose another --tier or --min-reputation, or look at `assay chain providers`"));
     }
     if tier.audit().is_some() && operators.len() < 2 {
         terminal.note("nobody could audit it but the validators: one operator offers work");

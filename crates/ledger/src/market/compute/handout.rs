@@ -11,7 +11,6 @@ use assay_types::{Grains, JobId};
 
 use super::Floor;
 use crate::{
-    audits,
     draw::{Candidate, draw},
     jobs::{
         Case,
@@ -50,8 +49,7 @@ pub(super) fn hand_out(
     let Some(price) = clearing.price else { return Ok(Plan::default()) };
     let fills = clearing.fills().filter(|(side, _)| *side == Side::Bid).map(|(_, fill)| (fill.id, fill.quantity));
     let filled: BTreeMap<u64, u64> = fills.collect();
-    let measure =
-        Measure { view: &step.state, height: step.env.height(), assumed: audits::assumptions(&step.env.params) };
+    let measure = Measure::new(&step.state, step.env.height(), &step.env.params);
     let seller = |ask: &Entry| {
         let kept = floor.sellers.get(&ask.id)?;
         Some(Seller { left: ask.quantity.min(kept.left), ..kept.clone() })

@@ -59,6 +59,7 @@ mod tests {
             tasks_per_lot: 2,
             replicas: 2,
             audit: None,
+            min_reputation: 0,
             max_price_per_gigafuel: 1,
             commit_window: 2_000,
             challenge_window: 4,
