@@ -135,17 +135,22 @@ pub(crate) fn assumptions(params: &Params) -> Assumptions {
 /// The provider committed: the beacon of a height to come decides.
 pub(crate) fn await_draw(step: &mut Step<'_>, case: &mut Case) -> Done {
     let mut audit = Audit::must(step, case)?;
-    let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
-    let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
-    audit.draws_at = step.env.after(step.env.params.audit_delay.max(a_third));
+    audit.draws_at = step.env.after(draw_delay(step));
     audit.store(step, case);
     case.lot.phase = LotPhase::Drawing;
     case.lot.due = audit.draws_at;
     Ok(())
 }
 
+/// Blocks from something that is committed to until the beacon that decides about it.
+pub(crate) fn draw_delay(step: &Step<'_>) -> u32 {
+    let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
+    let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
+    step.env.params.audit_delay.max(a_third)
+}
+
 /// The beacon of `height`, while it is remembered.
-fn beacon_of(step: &Step<'_>, height: u64) -> Done<Option<B256>> {
+pub(crate) fn beacon_of(step: &Step<'_>, height: u64) -> Done<Option<B256>> {
     if height == step.env.height() {
         return Ok(Some(step.env.ctx.beacon));
     }

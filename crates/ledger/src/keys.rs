@@ -16,8 +16,10 @@ pub(crate) const MINTED: u8 = 0x06;
 pub(crate) const BURNED: u8 = 0x07;
 
 pub(crate) const PROVIDER: u8 = 0x10;
-/// Providers with an open ask.
+/// Providers with an open ask: class, provider.
 pub(crate) const OPEN_ASK: u8 = 0x11;
+/// Capacity challenges under way.
+pub(crate) const CHALLENGE: u8 = 0x12;
 
 pub(crate) const JOB: u8 = 0x20;
 pub(crate) const TERMS: u8 = 0x21;
@@ -60,6 +62,10 @@ pub(crate) const DUE_ALLOTMENT: u8 = 0x44;
 pub(crate) const DUE_SEAL: u8 = 0x45;
 /// Issuances of claims.
 pub(crate) const DUE_CLAIMS: u8 = 0x46;
+/// Capacity challenges of a class still to be made.
+pub(crate) const DUE_ROUND: u8 = 0x47;
+/// Deadlines of capacity challenges.
+pub(crate) const DUE_CHALLENGE: u8 = 0x48;
 /// Lots that lack providers: job, lot.
 pub(crate) const WANTED: u8 = 0x43;
 
@@ -154,8 +160,8 @@ pub(crate) fn of_lot(tag: u8, job: &JobId, lot: u32) -> Vec<u8> {
     key(tag, &[job.as_slice(), &lot.to_be_bytes()])
 }
 
-pub(crate) fn open_ask(provider: &Address) -> Vec<u8> {
-    key(OPEN_ASK, &[provider.as_slice()])
+pub(crate) fn open_ask(class: u32, provider: &Address) -> Vec<u8> {
+    key(OPEN_ASK, &[&class.to_be_bytes(), provider.as_slice()])
 }
 
 /// Number of the next order.

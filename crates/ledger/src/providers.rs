@@ -50,6 +50,14 @@ record! {
         pub(crate) late_streak: u32,
         /// Not drawn before this height.
         pub(crate) suspended_until: u64,
+        /// Fuel in progress it proved to be good for, thousandths of a gigafuel; all there is where nobody asks.
+        pub(crate) proved: u64,
+        /// Capacity challenges missed in a row.
+        pub(crate) missed: u32,
+        /// Number of the round it was challenged in last.
+        pub(crate) round: u64,
+        /// Checked fuel it delivered since that one ended.
+        pub(crate) delivered: u64,
     }
 }
 
@@ -91,6 +99,11 @@ impl Provider {
         let blocks = u64::from(window).checked_shl(doublings).unwrap_or(u64::MAX);
         self.suspended_until = height.saturating_add(blocks);
         self.late_streak = self.late_streak.saturating_add(1);
+    }
+
+    /// Fuel it has in progress at most: what it offers, as far as it proved it.
+    pub(crate) fn effective(&self) -> u64 {
+        self.capacity.min(self.proved)
     }
 
     /// Collateral that backs nothing and is not leaving.

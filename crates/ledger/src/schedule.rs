@@ -10,9 +10,10 @@ use alloy_primitives::{Address, B256};
 use assay_types::ClaimId;
 
 use crate::{
+    capacity,
     claims::{self, margin},
     jobs::lifecycle,
-    keys::{self, DUE_ALLOTMENT, DUE_CLAIMS, DUE_END, DUE_LOT, DUE_ORDER, DUE_SEAL},
+    keys::{self, DUE_ALLOTMENT, DUE_CHALLENGE, DUE_CLAIMS, DUE_END, DUE_LOT, DUE_ORDER, DUE_ROUND, DUE_SEAL},
     market::{allotments, orders, sealed},
     reject::Done,
     state::StateRead,
@@ -34,6 +35,10 @@ pub(crate) enum Due {
     Seal(Address, B256),
     /// A deadline of an issuance of claims.
     Claims(ClaimId),
+    /// Capacity challenges of a class, from a provider on; of class 0, the round of all classes.
+    Round(u32, Address),
+    /// A deadline of a provider's capacity challenge.
+    Challenge(Address),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -47,6 +52,8 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         Due::Claims(id) => {
             keys::key(DUE_CLAIMS, &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
         }
+        Due::Round(class, from) => keys::key(DUE_ROUND, &[&height, &class.to_be_bytes(), from.as_slice()]),
+        Due::Challenge(provider) => keys::key(DUE_CHALLENGE, &[&height, provider.as_slice()]),
     }
 }
 
@@ -79,6 +86,8 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
                 Due::Allotment(id) => allotments::end(step, id)?,
                 Due::Seal(owner, commitment) => sealed::forfeit(step, owner, commitment)?,
                 Due::Claims(id) => margin::due(step, id)?,
+                Due::Round(class, from) => capacity::rounds::begin(step, class, from)?,
+                Due::Challenge(provider) => capacity::rounds::due(step, provider)?,
             }
         }
     }
@@ -87,14 +96,15 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
 
 /// The first `count` entries due by now, by height, then kind, then job and lot.
 fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
-    let mut due: Vec<(u64, Due)> = [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS]
-        .into_iter()
-        .flat_map(|table| {
-            let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
-            step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
-        })
-        .filter_map(|(key, _)| parse(&key))
-        .collect();
+    let mut due: Vec<(u64, Due)> =
+        [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS, DUE_ROUND, DUE_CHALLENGE]
+            .into_iter()
+            .flat_map(|table| {
+                let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
+                step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
+            })
+            .filter_map(|(key, _)| parse(&key))
+            .collect();
     due.sort();
     due.truncate(count);
     due
@@ -109,6 +119,11 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
         DUE_ORDER => keys::order_at_end(key).map(Due::Order),
         DUE_ALLOTMENT => keys::order_at_end(key).map(Due::Allotment),
         DUE_CLAIMS => claims::id_at_end(key).map(Due::Claims),
+        DUE_ROUND => {
+            let (class, from) = rest.get(8..)?.split_first_chunk::<4>()?;
+            Some(Due::Round(u32::from_be_bytes(*class), Address::try_from(from).ok()?))
+        }
+        DUE_CHALLENGE => keys::address_at_end(key).map(Due::Challenge),
         DUE_SEAL => {
             let (owner, commitment) = rest.get(8..)?.split_first_chunk::<20>()?;
             Some(Due::Seal(Address::from(*owner), B256::try_from(commitment).ok()?))
@@ -119,10 +134,11 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
 }
 
 /// Whether something is due for which the chain should go on producing blocks at full pace: a lot
-/// with a deadline (its windows are counted in blocks), a sealed bid's window, or a book that changed since it was cleared. An
-/// order that nobody can serve yet does not keep an idle chain awake.
+/// with a deadline (its windows are counted in blocks), a sealed bid's window, a capacity challenge, or a book that changed
+/// since it was cleared. An order that nobody can serve yet does not keep an idle chain awake.
 pub fn work_pending(view: &dyn StateRead) -> bool {
     view.scan(&[DUE_LOT], Some(&[DUE_END])).next().is_some()
         || view.scan(&[DUE_SEAL], keys::after(&[DUE_SEAL]).as_deref()).next().is_some()
+        || view.scan(&[DUE_CHALLENGE], keys::after(&[DUE_CHALLENGE]).as_deref()).next().is_some()
         || view.get(&keys::fresh()).is_some()
 }

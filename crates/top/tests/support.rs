@@ -135,6 +135,9 @@ pub(crate) fn provider(n: u8) -> ProviderView {
         earned: 0,
         suspended_until: 0,
         slashed: 0,
+        proved_capacity: None,
+        missed_rounds: 0,
+        challenge: None,
     }
 }
 

@@ -112,7 +112,7 @@ fn new_issuance(sender: Address, provider: &Provider, offer: &Offer) -> Issuance
         runtime_id: provider.runtime_id,
         max_fuel_per_task: provider.max_fuel_per_task,
         max_memory_mib: provider.max_memory_mib,
-        max_lot: provider.capacity,
+        max_lot: provider.effective(),
     }
 }
 

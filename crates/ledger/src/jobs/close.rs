@@ -11,6 +11,7 @@ use assay_types::{
 use super::{Case, Lot, assign, result, wanted};
 use crate::{
     audits::{self, judge},
+    capacity,
     claims::redeem,
     keys::{self, LOT, SEALED_KEY},
     market::orders,
@@ -28,6 +29,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     let share = case.escrow()?;
     let replicas = case.lot.replicas.clone();
     let mut paid: Grains = 0;
+    let checked = capacity::checked_fuel(step, case)?;
     for replica in &replicas {
         let amount = sane(earned(&case.lot.leaves, replica.price))?;
         transfer(step, Pot::Escrow(case.id), Pot::Account(replica.provider), amount)?;
@@ -37,6 +39,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
         provider.lots_settled = sane(provider.lots_settled.checked_add(1))?;
         provider.late_streak = 0;
         provider.earned = sane(provider.earned.checked_add(amount))?;
+        provider.delivered = provider.delivered.saturating_add(checked);
         provider.store(step, &replica.provider);
         step.emit(
             system::JOBS,

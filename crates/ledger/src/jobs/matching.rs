@@ -42,7 +42,7 @@ pub(crate) struct Seller {
 impl Seller {
     pub(crate) fn load(view: &dyn StateRead, order: u64, account: Address) -> Done<Self> {
         let provider = Provider::load(view, &account)?.ok_or(BrokenInvariant::Missing(keys::PROVIDER))?;
-        let left = if provider.open { provider.capacity.saturating_sub(provider.busy) } else { 0 };
+        let left = if provider.open { provider.effective().saturating_sub(provider.busy) } else { 0 };
         let free = provider.free(view, &account)?;
         Ok(Self { order, account, provider, left, free })
     }
@@ -99,7 +99,7 @@ impl Measure<'_> {
             lacks.push(Lack::Memory { by_mib });
         }
         if provider.active_lots >= provider.max_lots || seller.left < case.units() {
-            lacks.push(Lack::Capacity { lots: provider.active_lots });
+            lacks.push(Lack::Capacity { lots: provider.active_lots, proved: unproved(seller, case.units()) });
         }
         if self.height < provider.suspended_until {
             lacks.push(Lack::Suspended { until: provider.suspended_until });
@@ -118,6 +118,13 @@ impl Measure<'_> {
         }
         Ok(lacks)
     }
+}
+
+/// What a provider proved, if only that keeps a lot of `units` from what it offers.
+fn unproved(seller: &Seller, units: u64) -> Option<u64> {
+    let provider = &seller.provider;
+    let offered = provider.capacity.saturating_sub(provider.busy);
+    (provider.active_lots < provider.max_lots && units <= offered).then_some(provider.proved)
 }
 
 impl Case {

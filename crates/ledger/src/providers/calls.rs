@@ -11,7 +11,7 @@ use assay_types::{
 
 use super::{Provider, views};
 use crate::{
-    keys,
+    capacity, keys,
     market::{self, Source, orders},
     money::{self, Pot, transfer},
     reject::{Done, Failure, fits},
@@ -110,6 +110,10 @@ fn register(
         slashed: 0,
         late_streak: 0,
         suspended_until: 0,
+        proved: capacity::newcomer(&step.env.params),
+        missed: 0,
+        round: 0,
+        delivered: 0,
     };
     provider.store(step, &sender);
     index_ask(step, &sender, &provider);
@@ -120,6 +124,10 @@ fn register(
 fn update(step: &mut Step<'_>, sender: Address, sealing_key: B256, endpoint: &Bytes, ask: &Ask) -> Done {
     let mut provider = Provider::load(&step.state, &sender)?.ok_or(Failure::UnknownProvider)?;
     check_terms(step, endpoint, ask)?;
+    step.state.delete(keys::open_ask(provider.class, &sender));
+    if !provider.open || provider.class != ask.class {
+        capacity::returned(step, &mut provider);
+    }
     provider.sealing_key = sealing_key;
     provider.endpoint = endpoint.clone();
     provider.runtime_id = ask.runtimeId;
@@ -138,8 +146,8 @@ fn update(step: &mut Step<'_>, sender: Address, sealing_key: B256, endpoint: &By
 
 fn index_ask(step: &mut Step<'_>, account: &Address, now: &Provider) {
     match now.open {
-        true => step.mark(keys::open_ask(account)),
-        false => step.state.delete(keys::open_ask(account)),
+        true => step.mark(keys::open_ask(now.class, account)),
+        false => step.state.delete(keys::open_ask(now.class, account)),
     }
 }
 

@@ -6,6 +6,7 @@ use assay_types::{abi::IProviders, view::ProviderView};
 
 use super::Provider;
 use crate::{
+    capacity,
     keys::{self, PROVIDER},
     money::{self, Pot},
     reject::{Done, Failure},
@@ -71,5 +72,8 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         earned: provider.earned,
         suspended_until: provider.suspended_until,
         slashed: provider.slashed,
+        proved_capacity: Some(provider.proved).filter(|proved| *proved != u64::MAX),
+        missed_rounds: provider.missed,
+        challenge: capacity::view_of(view, &account),
     })
 }

@@ -19,7 +19,7 @@ use assay_types::{
 };
 use proptest::prelude::*;
 
-use crate::{kit::*, scenario::*};
+use crate::{capacity, kit::*, scenario::*};
 
 const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
 const VALIDATORS: [&str; 4] = ["v1", "v2", "v3", "v4"];
@@ -149,6 +149,7 @@ impl World {
         genesis.params.verdict_reveal_window = 12;
         genesis.params.delivery_window = 12;
         genesis.params.forced_error_bps = 3_000;
+        capacity::rounds(&mut genesis.params);
         let net = Net::of(&genesis);
         let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new() };
