@@ -57,7 +57,7 @@ fn next_round(net: &mut Net) {
     net.until(80, |net| net.height == height);
 }
 
-fn task_of(who: &str, challenge: &ChallengeView) -> Task {
+pub(crate) fn task_of(who: &str, challenge: &ChallengeView) -> Task {
     let shape = Shape::new(challenge.lane_kib, challenge.passes).expect("a good one");
     Task { shape, chain_id: CHAIN_ID, round: challenge.round, beacon: challenge.beacon, provider: addr(who) }
 }
@@ -66,11 +66,11 @@ fn fill(task: &Task, lane: u32, keep: &[u32]) -> Lane {
     Lane::fill(task.shape, task.lane_seed(lane), keep, || false).expect("not stopped")
 }
 
-fn roots(task: &Task, lanes: u32) -> Vec<B256> {
+pub(crate) fn roots(task: &Task, lanes: u32) -> Vec<B256> {
     (0..lanes).map(|lane| fill(task, lane, &[]).root()).collect()
 }
 
-fn answer_call(round: u64, roots: &[B256]) -> ICapacity::answerCall {
+pub(crate) fn answer_call(round: u64, roots: &[B256]) -> ICapacity::answerCall {
     ICapacity::answerCall { round, lanes: roots.len() as u32, root: root_of(roots) }
 }
 
@@ -83,7 +83,7 @@ fn answers(net: &mut Net, who: &str, lanes: u32) -> Vec<B256> {
 }
 
 /// What `who` opens, with the lanes as `owner` would fill them.
-fn opening(net: &Net, who: &str, owner: &str, roots: &[B256]) -> ICapacity::openCall {
+pub(crate) fn opening(net: &Net, who: &str, owner: &str, roots: &[B256]) -> ICapacity::openCall {
     let challenge = challenge(net, who);
     let lanes = roots.len() as u32;
     let beacon = challenge.drawn.expect("drawn");

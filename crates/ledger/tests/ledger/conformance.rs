@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "1c68297a64c015b51d225dad9c6fbb10dd37b3593d65dc23d1fc9a5414b51376 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "8a83c0ecbaa8ea6024c84b8611851eda0eb044b5fb0d3b8a00e66347e419aed8 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

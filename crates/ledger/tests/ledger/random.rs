@@ -14,7 +14,7 @@ use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
     abi::{IAudits, IDisputes, IJobs, IProviders},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, DISPUTES, JOBS, PROVIDERS},
+    system::{AUDITS, CAPACITY, DISPUTES, JOBS, PROVIDERS},
     view::{LotPhase, LotView, ReplicaPhase},
 };
 use proptest::prelude::*;
@@ -134,6 +134,8 @@ struct World {
     said: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
     /// What auditors committed to.
     checked: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
+    /// Roots of lanes that providers posted, and in which round.
+    posted: BTreeMap<String, (u64, Vec<B256>)>,
 }
 
 impl World {
@@ -152,7 +154,7 @@ impl World {
         capacity::rounds(&mut genesis.params);
         let net = Net::of(&genesis);
         let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
-        let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new() };
+        let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
                 operator: addr(if who == "p4" { "p3" } else { who }),
@@ -284,6 +286,7 @@ impl World {
                     _ => self.send(who, PROVIDERS, amount, IProviders::depositCollateralCall {}),
                 };
             }
+            33..=36 => self.challenged(act),
             26..=28 => self.auditors_commit(act),
             29..=31 => self.auditors_reveal(),
             _ => {
@@ -374,6 +377,30 @@ impl World {
         }
     }
 
+    /// Challenged providers answer, rightly or not, and open what they filled; one in four stays silent.
+    fn challenged(&mut self, act: &Act) {
+        for (at, who) in PROVIDERS_NAMED.into_iter().enumerate() {
+            let Some(challenge) = self.net.provider(who).challenge else { continue };
+            let silent = (usize::from(act.how) + at).is_multiple_of(4);
+            if challenge.answer.is_none() && !silent {
+                let made_up = act.pick.is_multiple_of(5);
+                let roots = match made_up {
+                    true => vec![B256::repeat_byte(act.pick); 3],
+                    false => capacity::roots(&capacity::task_of(who, &challenge), 1 + u32::from(act.who % 3)),
+                };
+                let answer = capacity::answer_call(challenge.round, &roots);
+                if self.send(who, CAPACITY, 0, answer) {
+                    self.posted.insert(who.to_owned(), (challenge.round, roots));
+                }
+            }
+            let posted = self.posted.get(who).filter(|(round, _)| *round == challenge.round);
+            if let (Some(_), Some((_, roots))) = (challenge.drawn, posted.cloned()) {
+                let call = capacity::opening(&self.net, who, who, &roots);
+                self.send(who, CAPACITY, 0, call);
+            }
+        }
+    }
+
     /// Nobody does anything any more.
     fn everyone_leaves(&mut self) {
         for _ in 0..1_200 {
@@ -395,13 +422,23 @@ impl World {
         }
         assert_eq!(self.net.books().escrow, 0, "no escrow and no bond is left");
         assert!(PROVIDERS_NAMED.into_iter().all(|who| self.net.provider(who).locked == 0));
-        self.pass(12);
+        for who in PROVIDERS_NAMED {
+            let provider = self.net.provider(who);
+            let proved = provider.proved_capacity.expect("rounds are on");
+            assert!(proved <= 40_000, "what a newcomer may, or three lanes at most");
+        }
+        // A round under way ends by itself, and the next is far.
+        for _ in 0..60 {
+            if assay_ledger::work_pending(&self.net.state) {
+                self.pass(1);
+            }
+        }
         assert!(!assay_ledger::work_pending(&self.net.state), "an idle chain rests");
     }
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..33, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..37, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {
