@@ -2,6 +2,7 @@
 
 mod adversaries;
 mod blobs;
+mod capacity;
 mod chain;
 mod honest;
 mod net;
