@@ -21,7 +21,8 @@ interface ICapacity {
     /// What was drawn: bytes as docs/protocol/capacity.md lays them out.
     function open(uint64 round, bytes calldata opening) external;
 
-    /// What a provider asks to have in progress at most, what it has proved, and the lesser of both, which counts.
-    /// Where there are no rounds `proved` is 2^64 - 1. `missed`: rounds in a row. `round`: 0 when none is under way.
-    function standing(address provider) external view returns (uint64 advertised, uint64 proved, uint64 effective, uint32 missed, uint64 round);
+    /// What a provider asks to have in progress at most, what it has proved, and the lesser of both, which counts;
+    /// memory of one task likewise. Where there are no rounds `proved` is 2^64 - 1. `missed`: rounds in a row.
+    /// `round`: 0 when none is under way.
+    function standing(address provider) external view returns (uint64 advertised, uint64 proved, uint64 effective, uint32 effectiveMib, uint32 missed, uint64 round);
 }

@@ -242,7 +242,7 @@ fn able(step: &Step<'_>, case: &Case, locked: Grains) -> Done<Vec<Candidate>> {
         let has_part = case.lot.replicas.iter().any(|replica| replica.operator == provider.operator);
         let fits = provider.runtime_id == case.terms.runtime_id
             && provider.max_fuel_per_task >= case.terms.fuel_per_task
-            && provider.max_memory_mib >= case.terms.memory_mib
+            && provider.effective_mib() >= case.terms.memory_mib
             && step.env.height() >= provider.suspended_until;
         if fits && free >= locked && !renters && !has_part {
             candidates.push(Candidate { provider: account, operator: provider.operator, weight: free });

@@ -77,9 +77,19 @@ impl Challenge {
     }
 }
 
-/// What a provider is good for before its first round.
-pub(crate) fn newcomer(params: &Params) -> u64 {
-    if params.capacity_round_blocks == 0 { u64::MAX } else { params.capacity_newcomer_units }
+/// Makes `units` what a provider is good for, and the memory of a task that of as many lanes, begun ones whole.
+pub(crate) fn set_figure(params: &Params, provider: &mut Provider, units: u64) {
+    provider.proved = units;
+    let lanes = units.div_ceil(params.capacity_lane_units.max(1));
+    let mib = lanes.saturating_mul(u64::from(params.capacity_lane_mib));
+    provider.proved_mib = u32::try_from(mib).unwrap_or(u32::MAX);
+}
+
+/// What a provider is good for before its first round; whatever it says where there are none.
+pub(crate) fn welcome(params: &Params, provider: &mut Provider) {
+    if params.capacity_round_blocks > 0 {
+        set_figure(params, provider, provider.proved.min(params.capacity_newcomer_units));
+    }
 }
 
 /// Number of the round that a height lies in.
@@ -90,7 +100,7 @@ pub(crate) fn round_at(step: &Step<'_>) -> u64 {
 /// A provider whose ask was closed, or in another class, while others were challenged is a newcomer again.
 pub(crate) fn returned(step: &Step<'_>, provider: &mut Provider) {
     if provider.round != round_at(step) {
-        provider.proved = provider.proved.min(newcomer(&step.env.params));
+        welcome(&step.env.params, provider);
     }
 }
 

@@ -52,6 +52,8 @@ record! {
         pub(crate) suspended_until: u64,
         /// Fuel in progress it proved to be good for, thousandths of a gigafuel; all there is where nobody asks.
         pub(crate) proved: u64,
+        /// Memory of one task that this allows, MiB.
+        pub(crate) proved_mib: u32,
         /// Capacity challenges missed in a row.
         pub(crate) missed: u32,
         /// Number of the round it was challenged in last.
@@ -104,6 +106,11 @@ impl Provider {
     /// Fuel it has in progress at most: what it offers, as far as it proved it.
     pub(crate) fn effective(&self) -> u64 {
         self.capacity.min(self.proved)
+    }
+
+    /// Memory of one task it takes at most, MiB, likewise.
+    pub(crate) fn effective_mib(&self) -> u32 {
+        self.max_memory_mib.min(self.proved_mib)
     }
 
     /// Collateral that backs nothing and is not leaving.

@@ -206,7 +206,9 @@ pub struct Params {
     pub capacity_draws: u32,
     /// Fuel in progress that a proved lane allows, thousandths of a gigafuel.
     pub capacity_lane_units: u64,
-    /// And that a provider is allowed before its first round.
+    /// Memory of one task that a proved lane allows, MiB.
+    pub capacity_lane_mib: u32,
+    /// Fuel in progress that a provider is allowed before its first round, and memory as for as many lanes.
     pub capacity_newcomer_units: u64,
     /// Providers of a class challenged at one height at most; the rest follow at the next heights.
     pub capacity_cohort: u32,
@@ -283,6 +285,7 @@ impl Default for Params {
             capacity_passes: 2,
             capacity_draws: 24,
             capacity_lane_units: 200_000,
+            capacity_lane_mib: 1_024,
             capacity_newcomer_units: 200_000,
             capacity_cohort: 256,
         }
@@ -473,6 +476,7 @@ impl Params {
                 self.capacity_draws >= 1 && (self.capacity_round_blocks == 0 || self.capacity_opening_fits()),
             ),
             ("capacity_lane_units", self.capacity_lane_units >= 1),
+            ("capacity_lane_mib", self.capacity_lane_mib >= 1),
             ("capacity_cohort", self.capacity_cohort >= 1 && self.capacity_cohort <= 4_096),
         ];
         check_classes(&self.classes).map_err(GenesisError::Param)?;

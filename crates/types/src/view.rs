@@ -357,6 +357,8 @@ pub struct ProviderView {
     pub slashed: Grains,
     /// Fuel in progress it has proved to be good for, in units of 10^6; None where capacity is not challenged.
     pub proved_capacity: Option<u64>,
+    /// Memory of one task that allows, MiB.
+    pub proved_memory_mib: Option<u32>,
     /// Capacity challenges it missed in a row.
     pub missed_rounds: u32,
     /// The one it is to answer now.
@@ -401,7 +403,7 @@ pub enum Lack {
         /// Fuel a task.
         by: u64,
     },
-    /// They may use more memory than it has.
+    /// They may use more memory than it has, or proved to have.
     Memory {
         /// MiB.
         by_mib: u32,

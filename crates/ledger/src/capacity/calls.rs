@@ -74,6 +74,7 @@ fn standing(step: &Step<'_>, account: &Address) -> Done<Bytes> {
         advertised: provider.capacity,
         proved: provider.proved,
         effective: provider.effective(),
+        effectiveMib: provider.effective_mib(),
         missed: provider.missed,
         round: challenge.map_or(0, |challenge| challenge.round),
     };

@@ -3,7 +3,7 @@
 use alloy_primitives::Address;
 use assay_types::{abi::ICapacity, class::Unit, system};
 
-use super::{Challenge, JAILING, round_at};
+use super::{Challenge, JAILING, round_at, set_figure};
 use crate::{
     audits::{beacon_of, draw_delay},
     keys::{self, CHALLENGE, OPEN_ASK},
@@ -109,9 +109,9 @@ pub(crate) fn due(step: &mut Step<'_>, account: Address) -> Done {
 pub(crate) fn proved(step: &mut Step<'_>, account: Address, challenge: &Challenge, lanes: u32) -> Done {
     let mut provider = Provider::must(step, &account)?;
     let shown = u64::from(lanes).saturating_mul(step.env.params.capacity_lane_units);
-    provider.proved = shown.max(kept(&provider));
+    let figure = shown.max(kept(&provider));
+    set_figure(&step.env.params, &mut provider, figure);
     provider.missed = 0;
-    let figure = provider.proved;
     close(step, account, provider);
     schedule::cancel(step, challenge.open_by, &Due::Challenge(account));
     let round = challenge.round;
@@ -130,14 +130,15 @@ fn missed(step: &mut Step<'_>, account: Address, challenge: &Challenge) -> Done 
         step.emit(system::CAPACITY, &ICapacity::Covered { provider: account, round, delivered });
         return Ok(());
     }
-    provider.proved = (provider.effective() / 2).max(kept);
+    let figure = (provider.effective() / 2).max(kept);
+    set_figure(&step.env.params, &mut provider, figure);
     provider.missed = provider.missed.saturating_add(1);
     let mut jailed_until = 0;
     if provider.missed >= JAILING {
         jailed_until = step.env.after(step.env.params.capacity_jail_blocks);
         provider.suspended_until = provider.suspended_until.max(jailed_until);
     }
-    let (in_a_row, figure) = (provider.missed, provider.proved);
+    let in_a_row = provider.missed;
     close(step, account, provider);
     let event =
         ICapacity::Missed { provider: account, round, inARow: in_a_row, proved: figure, jailedUntil: jailed_until };

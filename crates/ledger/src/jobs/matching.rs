@@ -95,7 +95,7 @@ impl Measure<'_> {
         if let Some(by) = terms.fuel_per_task.checked_sub(provider.max_fuel_per_task).filter(|by| *by > 0) {
             lacks.push(Lack::Fuel { by });
         }
-        if let Some(by_mib) = terms.memory_mib.checked_sub(provider.max_memory_mib).filter(|by| *by > 0) {
+        if let Some(by_mib) = terms.memory_mib.checked_sub(provider.effective_mib()).filter(|by| *by > 0) {
             lacks.push(Lack::Memory { by_mib });
         }
         if provider.active_lots >= provider.max_lots || seller.left < case.units() {

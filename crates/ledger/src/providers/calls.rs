@@ -86,7 +86,7 @@ fn register(
     // An operator of zero means that the machine is its own.
     let operator = if operator.is_zero() { sender } else { operator };
     let order = orders::open(step, sender, Source::Ask(sender), Side::Ask, ask.class, u64::MAX)?;
-    let provider = Provider {
+    let mut provider = Provider {
         operator,
         sealing_key,
         endpoint: endpoint.clone(),
@@ -110,11 +110,13 @@ fn register(
         slashed: 0,
         late_streak: 0,
         suspended_until: 0,
-        proved: capacity::newcomer(&step.env.params),
+        proved: u64::MAX,
+        proved_mib: u32::MAX,
         missed: 0,
         round: 0,
         delivered: 0,
     };
+    capacity::welcome(&step.env.params, &mut provider);
     provider.store(step, &sender);
     index_ask(step, &sender, &provider);
     step.emit(system::PROVIDERS, &IProviders::ProviderRegistered { provider: sender, operator, collateral: value });

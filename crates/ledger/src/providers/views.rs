@@ -73,6 +73,7 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address) -> Option<Provider
         suspended_until: provider.suspended_until,
         slashed: provider.slashed,
         proved_capacity: Some(provider.proved).filter(|proved| *proved != u64::MAX),
+        proved_memory_mib: Some(provider.proved_mib).filter(|_| provider.proved != u64::MAX),
         missed_rounds: provider.missed,
         challenge: capacity::view_of(view, &account),
     })

@@ -195,6 +195,23 @@ fn a_newcomer_has_a_small_allowance_until_its_first_round() {
 }
 
 #[test]
+fn memory_counts_as_far_as_lanes_were_proved() {
+    let mut net = network_with(|params| params.capacity_lane_mib = 48);
+    net.register_all(&["p1"]);
+    assert_eq!(net.provider("p1").proved_memory_mib, Some(48), "a begun lane");
+    let id = net.submit(JobSpec { memoryMib: 100, ..small(1) });
+    net.pass(4);
+    let lacks = |net: &Net| query::why_waiting(&net.state, id).remove(0).asks.remove(0).lacks;
+    assert_eq!(lacks(&net), [Lack::Memory { by_mib: 52 }]);
+    next_round(&mut net);
+    proves(&mut net, "p1", 2);
+    assert_eq!(lacks(&net), [Lack::Memory { by_mib: 4 }]);
+    next_round(&mut net);
+    proves(&mut net, "p1", 3);
+    net.until(12, |net| net.replicas(id, 0) == ["p1"]);
+}
+
+#[test]
 fn a_lack_of_room_that_no_proof_would_mend_says_nothing_of_proofs() {
     let mut net = network();
     net.register_all(&["p1"]);
@@ -472,7 +489,7 @@ fn a_standing_is_told() {
     next_round(&mut net);
     let told = standing(&net, "p1").expect("known");
     assert_eq!((told.advertised, told.proved, told.effective), (4_000_000, NEWCOMER, NEWCOMER));
-    assert_eq!((told.missed, told.round), (0, 80));
+    assert_eq!((told.missed, told.round, told.effectiveMib), (0, 80, 1_024));
     assert!(standing(&net, "p2").is_err());
     assert_eq!(GRAINS_PER_KRT * 100, net.provider("p1").collateral);
 }

@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "8a83c0ecbaa8ea6024c84b8611851eda0eb044b5fb0d3b8a00e66347e419aed8 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "95ab80eb7b673ef03a16d835fbde4744ed162d4420c7bfa0a4aea12beb8fb033 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]
