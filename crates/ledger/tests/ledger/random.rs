@@ -307,7 +307,7 @@ impl World {
         let shape = spec(1 + u32::from(act.pick % 4), 1 + u32::from(act.how % 2), 1 + act.who % 3);
         let lifetime = 100 + 3 * u32::from(act.how);
         let challenge = 6 + u32::from(act.how % 9);
-        let audited = shape.replicas == 1 && act.pick % 3 > 0;
+        let audited = shape.replicas == 1 && !act.pick.is_multiple_of(3);
         let shape = match audited {
             true => JobSpec { auditBps: 8_000, auditDraws: 2, auditors: 1 + act.how % 2, ..shape },
             false => shape,
