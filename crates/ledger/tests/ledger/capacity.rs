@@ -7,7 +7,7 @@ use alloy_sol_types::SolCall;
 use assay_ledger::query;
 use assay_proof::capacity::{Draw, Lane, Shape, Task, open, root_of};
 use assay_types::{
-    GIGAFUEL, GRAINS_PER_KRT, JobSpec, Params,
+    Class, GIGAFUEL, GRAINS_PER_KRT, JobSpec, Params,
     abi::{ICapacity, IProviders},
     system::{CAPACITY, PROVIDERS},
     view::{ChallengeView, Lack, LotPhase},
@@ -464,6 +464,38 @@ fn more_providers_than_a_cohort_follow_block_by_block() {
         over(&mut net, who);
         assert_eq!(figure(&net, who), (NEWCOMER / 2, 1));
     }
+}
+
+#[test]
+fn classes_are_challenged_at_one_height_and_to_move_between_them_is_to_be_new() {
+    let other = Class { id: 2, name: "v4".into(), cpu: "x86-64-v4".into(), ..Class::any_cpu(PRICE / 2) };
+    let mut net = network_with(|params| {
+        params.classes.push(other.clone());
+        params.capacity_cohort = 1;
+    });
+    net.register_all(&["p1", "p2", "p3"]);
+    let moved = |class| IProviders::updateCall {
+        sealingKey: B256::ZERO,
+        endpoint: vec![].into(),
+        ask: IProviders::Ask { class, ..ask(PRICE / 2) },
+    };
+    let last = ["p1", "p2", "p3"].into_iter().max_by_key(|who| addr(who)).expect("three");
+    net.ok(last, PROVIDERS, 0, moved(2));
+    next_round(&mut net);
+    let first: Vec<String> =
+        net.events::<ICapacity::Challenged>().iter().map(|event| name_of(event.provider)).collect();
+    assert_eq!(first.len(), 2, "one of each class");
+    assert!(first.contains(&last.to_owned()), "{first:?}");
+    proves(&mut net, last, 2);
+    net.ok(last, PROVIDERS, 0, moved(1));
+    assert_eq!(figure(&net, last), (2 * LANE, 0), "within the round it proved that in");
+    next_round(&mut net);
+    net.pass(1);
+    // Two of its class were challenged, it would be next; all of the other class were.
+    net.ok(last, PROVIDERS, 0, moved(2));
+    net.pass(1);
+    assert!(net.provider(last).challenge.is_none());
+    assert_eq!(figure(&net, last), (NEWCOMER, 0), "nothing is won by that");
 }
 
 #[test]
