@@ -1,3 +1,5 @@
+//! Round trips, damage, and how often what was not made is caught.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
