@@ -152,13 +152,18 @@ pub(crate) fn await_draw(step: &mut Step<'_>, case: &mut Case) -> Done {
 
 /// The first height whose beacon no coalition of less than a third of the seats can know now.
 fn unknown_yet(step: &Step<'_>) -> u64 {
+    step.env.after(draw_delay(step))
+}
+
+/// Blocks from something that is committed to until the beacon that decides about it.
+pub(crate) fn draw_delay(step: &Step<'_>) -> u32 {
     let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
     let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
-    step.env.after(step.env.params.audit_delay.max(a_third))
+    step.env.params.audit_delay.max(a_third)
 }
 
 /// The beacon of `height`, while it is remembered.
-fn beacon_of(step: &Step<'_>, height: u64) -> Done<Option<B256>> {
+pub(crate) fn beacon_of(step: &Step<'_>, height: u64) -> Done<Option<B256>> {
     if height == step.env.height() {
         return Ok(Some(step.env.ctx.beacon));
     }
@@ -259,7 +264,7 @@ fn able(step: &Step<'_>, case: &Case, locked: Grains) -> Done<Vec<Candidate>> {
         let has_part = case.lot.replicas.iter().any(|replica| replica.operator == provider.operator);
         let fits = provider.runtime_id == case.terms.runtime_id
             && provider.max_fuel_per_task >= case.terms.fuel_per_task
-            && provider.max_memory_mib >= case.terms.memory_mib
+            && provider.effective_mib() >= case.terms.memory_mib
             && step.env.height() >= provider.suspended_until;
         if fits && free >= locked && !renters && !has_part {
             candidates.push(Candidate { provider: account, operator: provider.operator, weight: free });

@@ -8,7 +8,10 @@ use alloy_eips::{Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use assay_types::{
     Call, CallError, Genesis,
-    abi::{IAudits::IAuditsCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls},
+    abi::{
+        IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
+        IProviders::IProvidersCalls,
+    },
 };
 
 use crate::{
@@ -168,5 +171,6 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Claims(call) => crate::claims::calls::is_view(call),
         Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
         Call::Audits(call) => matches!(call, IAuditsCalls::locks(_)),
+        Call::Capacity(call) => matches!(call, ICapacityCalls::standing(_)),
     }
 }

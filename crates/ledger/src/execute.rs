@@ -7,7 +7,7 @@ use assay_types::Call;
 use crate::{
     audits,
     call::chain_view,
-    claims, disputes, jobs, market,
+    capacity, claims, disputes, jobs, market,
     money::{Pot, transfer},
     providers,
     reject::Done,
@@ -32,5 +32,6 @@ pub(crate) fn execute(
         Call::Market(call) => market::calls::execute(step, sender, value, call),
         Call::Claims(call) => claims::calls::execute(step, sender, nonce, value, call),
         Call::Audits(call) => audits::calls::execute(step, sender, value, call),
+        Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
     }
 }

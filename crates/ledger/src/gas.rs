@@ -10,15 +10,15 @@
 //! | submit, openSealed, redeem | 60,000 + 2,000 a task + 20,000 a lot |
 //! | reveal, revealVerdict, an audit's reveal | 40,000 + 2,000 a leaf |
 //! | commitAudited | 40,000 + 500 a task |
-//! | register, update, challenge, demandDelivery, issue, takeOver | 60,000 |
+//! | register, update, challenge, demandDelivery, issue, takeOver, an opening of capacity | 60,000 |
 //! | safeBatchTransferFrom | 40,000 + 20,000 an id |
 //! | any other call | 40,000 |
 
 use assay_types::{
     Call,
     abi::{
-        IAudits::IAuditsCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls,
-        IProviders::IProvidersCalls,
+        IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
+        IJobs::IJobsCalls, IProviders::IProvidersCalls,
     },
 };
 
@@ -65,12 +65,14 @@ fn call_cost(call: &Call) -> u64 {
         Call::Claims(IClaimsCalls::safeBatchTransferFrom(batch)) => {
             SMALL.saturating_add(times(batch.ids.len(), 20_000))
         }
+        Call::Capacity(ICapacityCalls::open(_)) => LARGE,
         Call::Providers(_)
         | Call::Jobs(_)
         | Call::Disputes(_)
         | Call::Chain(_)
         | Call::Market(_)
         | Call::Claims(_)
-        | Call::Audits(_) => SMALL,
+        | Call::Audits(_)
+        | Call::Capacity(_) => SMALL,
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     keys,
     money::{Pot, transfer},
     reject::Stop,
+    schedule::{self, Due},
     state::{Changes, MemState},
     step::{BlockContext, Env, Network, Step, Tip},
 };
@@ -45,5 +46,8 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
         transfer(&mut step, Pot::Mint, Pot::Stake(validator.account), validator.stake).map_err(overflow)?;
     }
     transfer(&mut step, Pot::Mint, Pot::Treasury, genesis.treasury).map_err(overflow)?;
+    if genesis.params.capacity_round_blocks > 0 {
+        schedule::at(&mut step, u64::from(genesis.params.capacity_round_blocks), Due::Round(0, Default::default()));
+    }
     Ok(step.state.into_changes())
 }

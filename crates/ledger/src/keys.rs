@@ -16,10 +16,12 @@ pub(crate) const MINTED: u8 = 0x06;
 pub(crate) const BURNED: u8 = 0x07;
 
 pub(crate) const PROVIDER: u8 = 0x10;
-/// Providers with an open ask.
+/// Providers with an open ask: class, provider.
 pub(crate) const OPEN_ASK: u8 = 0x11;
 /// What providers did, with a half-life.
 pub(crate) const REPUTATION: u8 = 0x12;
+/// Capacity challenges under way.
+pub(crate) const CHALLENGE: u8 = 0x13;
 
 pub(crate) const JOB: u8 = 0x20;
 pub(crate) const TERMS: u8 = 0x21;
@@ -74,6 +76,10 @@ pub(crate) const DUE_HEALTH: u8 = 0x47;
 pub(crate) const DUE_APPEAL: u8 = 0x49;
 /// Providers with more to hand over.
 pub(crate) const DUE_HAND_OVER: u8 = 0x48;
+/// Capacity challenges of a class still to be made.
+pub(crate) const DUE_ROUND: u8 = 0x4a;
+/// Deadlines of capacity challenges.
+pub(crate) const DUE_CHALLENGE: u8 = 0x4b;
 /// Lots that lack providers: job, lot.
 pub(crate) const WANTED: u8 = 0x43;
 
@@ -168,8 +174,8 @@ pub(crate) fn of_lot(tag: u8, job: &JobId, lot: u32) -> Vec<u8> {
     key(tag, &[job.as_slice(), &lot.to_be_bytes()])
 }
 
-pub(crate) fn open_ask(provider: &Address) -> Vec<u8> {
-    key(OPEN_ASK, &[provider.as_slice()])
+pub(crate) fn open_ask(class: u32, provider: &Address) -> Vec<u8> {
+    key(OPEN_ASK, &[&class.to_be_bytes(), provider.as_slice()])
 }
 
 /// Number of the next order.

@@ -27,6 +27,7 @@ mod accounts;
 mod audits;
 mod block;
 mod call;
+mod capacity;
 mod check;
 mod claims;
 mod codec;

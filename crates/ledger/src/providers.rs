@@ -57,6 +57,16 @@ record! {
         pub(crate) margin: Grains,
         /// Height at which its health is looked at; 0 without open work.
         pub(crate) health_due: u64,
+        /// Fuel in progress it proved to be good for, thousandths of a gigafuel; all there is where nobody asks.
+        pub(crate) proved: u64,
+        /// Memory of one task that this allows, MiB.
+        pub(crate) proved_mib: u32,
+        /// Capacity challenges missed in a row.
+        pub(crate) missed: u32,
+        /// Number of the round it was challenged in last.
+        pub(crate) round: u64,
+        /// Checked fuel it delivered since that one ended.
+        pub(crate) delivered: u64,
     }
 }
 
@@ -98,6 +108,16 @@ impl Provider {
         let blocks = u64::from(window).checked_shl(doublings).unwrap_or(u64::MAX);
         self.suspended_until = height.saturating_add(blocks);
         self.late_streak = self.late_streak.saturating_add(1);
+    }
+
+    /// Fuel it has in progress at most: what it offers, as far as it proved it.
+    pub(crate) fn effective(&self) -> u64 {
+        self.capacity.min(self.proved)
+    }
+
+    /// Memory of one task it takes at most, MiB, likewise.
+    pub(crate) fn effective_mib(&self) -> u32 {
+        self.max_memory_mib.min(self.proved_mib)
     }
 
     /// Collateral that backs nothing, not even what its locks lack, and is not leaving.

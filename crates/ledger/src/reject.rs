@@ -190,6 +190,14 @@ codes! {
         FuelsInTheOpen = 240 "lots that may be audited are committed to with their fuels, others without",
         NotAuditor = 241 "this account was not drawn to audit this lot",
         AuditorSpoke = 242 "this auditor has committed or declined already",
+        NotChallenged = 250 "this account has no capacity challenge of this round to answer",
+        AlreadyAnswered = 251 "a root for this challenge was posted already",
+        LaneCount = 252 "an answer has 1 to 256 lanes",
+        NotAnswered = 253 "only an answer can be opened: post a root first",
+        NotDrawn = 254 "the beacon that draws what is to be opened is not there yet",
+        OpeningLength = 255 "the opening has not the bytes that the drawn blocks take",
+        OpeningLane = 256 "an opened lane is not under the posted root",
+        OpeningBlock = 257 "an opened block is not in its lane, or not made from the blocks before it",
     }
 }
 

@@ -10,11 +10,13 @@ use alloy_primitives::{Address, B256};
 use assay_types::ClaimId;
 
 use crate::{
+    capacity,
     claims::{self, margin},
     disputes::appeals,
     jobs::lifecycle,
     keys::{
-        self, DUE_ALLOTMENT, DUE_APPEAL, DUE_CLAIMS, DUE_END, DUE_HAND_OVER, DUE_HEALTH, DUE_LOT, DUE_ORDER, DUE_SEAL,
+        self, DUE_ALLOTMENT, DUE_APPEAL, DUE_CHALLENGE, DUE_CLAIMS, DUE_END, DUE_HAND_OVER, DUE_HEALTH, DUE_LOT,
+        DUE_ORDER, DUE_ROUND, DUE_SEAL,
     },
     market::{allotments, orders, sealed},
     providers::health,
@@ -44,6 +46,10 @@ pub(crate) enum Due {
     HandOver(Address),
     /// A slash whose appeal is over.
     Appeal(u64),
+    /// Capacity challenges of a class, from a provider on; of class 0, the round of all classes.
+    Round(u32, Address),
+    /// A deadline of a provider's capacity challenge.
+    Challenge(Address),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -60,6 +66,8 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         Due::Claims(id) => {
             keys::key(DUE_CLAIMS, &[&height, &id.class.to_be_bytes(), &id.window.to_be_bytes(), id.issuer.as_slice()])
         }
+        Due::Round(class, from) => keys::key(DUE_ROUND, &[&height, &class.to_be_bytes(), from.as_slice()]),
+        Due::Challenge(provider) => keys::key(DUE_CHALLENGE, &[&height, provider.as_slice()]),
     }
 }
 
@@ -95,6 +103,8 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
                 Due::Health(account) => health::due(step, account)?,
                 Due::Appeal(id) => appeals::due(step, id)?,
                 Due::HandOver(account) => health::hand_over(step, account)?,
+                Due::Round(class, from) => capacity::rounds::begin(step, class, from)?,
+                Due::Challenge(provider) => capacity::rounds::due(step, provider)?,
             }
         }
     }
@@ -103,15 +113,26 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
 
 /// The first `count` entries due by now, by height, then kind, then job and lot.
 fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
-    let mut due: Vec<(u64, Due)> =
-        [DUE_LOT, DUE_END, DUE_ORDER, DUE_ALLOTMENT, DUE_SEAL, DUE_CLAIMS, DUE_HEALTH, DUE_HAND_OVER, DUE_APPEAL]
-            .into_iter()
-            .flat_map(|table| {
-                let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
-                step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
-            })
-            .filter_map(|(key, _)| parse(&key))
-            .collect();
+    let mut due: Vec<(u64, Due)> = [
+        DUE_LOT,
+        DUE_END,
+        DUE_ORDER,
+        DUE_ALLOTMENT,
+        DUE_SEAL,
+        DUE_CLAIMS,
+        DUE_HEALTH,
+        DUE_HAND_OVER,
+        DUE_APPEAL,
+        DUE_ROUND,
+        DUE_CHALLENGE,
+    ]
+    .into_iter()
+    .flat_map(|table| {
+        let end = keys::key(table, &[&step.env.after(1).to_be_bytes()]);
+        step.state.scan(&[table], Some(&end)).take(count).collect::<Vec<_>>()
+    })
+    .filter_map(|(key, _)| parse(&key))
+    .collect();
     due.sort();
     due.truncate(count);
     due
@@ -129,6 +150,11 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
         DUE_HEALTH => keys::address_at_end(key).map(Due::Health),
         DUE_HAND_OVER => keys::address_at_end(key).map(Due::HandOver),
         DUE_CLAIMS => claims::id_at_end(key).map(Due::Claims),
+        DUE_ROUND => {
+            let (class, from) = rest.get(8..)?.split_first_chunk::<4>()?;
+            Some(Due::Round(u32::from_be_bytes(*class), Address::try_from(from).ok()?))
+        }
+        DUE_CHALLENGE => keys::address_at_end(key).map(Due::Challenge),
         DUE_SEAL => {
             let (owner, commitment) = rest.get(8..)?.split_first_chunk::<20>()?;
             Some(Due::Seal(Address::from(*owner), B256::try_from(commitment).ok()?))
@@ -139,10 +165,11 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
 }
 
 /// Whether something is due for which the chain should go on producing blocks at full pace: a lot
-/// with a deadline (its windows are counted in blocks), a sealed bid's window, or a book that changed since it was cleared. An
-/// order that nobody can serve yet does not keep an idle chain awake.
+/// with a deadline (its windows are counted in blocks), a sealed bid's window, a capacity challenge, or a book that changed
+/// since it was cleared. An order that nobody can serve yet does not keep an idle chain awake.
 pub fn work_pending(view: &dyn StateRead) -> bool {
     view.scan(&[DUE_LOT], Some(&[DUE_END])).next().is_some()
         || view.scan(&[DUE_SEAL], keys::after(&[DUE_SEAL]).as_deref()).next().is_some()
+        || view.scan(&[DUE_CHALLENGE], keys::after(&[DUE_CHALLENGE]).as_deref()).next().is_some()
         || view.get(&keys::fresh()).is_some()
 }

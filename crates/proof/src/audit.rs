@@ -139,7 +139,7 @@ fn all_collude(collusion_bps: u32, count: u32) -> u128 {
     (0..count).fold(1_000_000_000, |chance: u128, _| chance.saturating_mul(share).div_ceil(u128::from(WHOLE)))
 }
 
-fn hashed(domain: &[u8], seed: B256, draw: u32) -> B256 {
+pub(crate) fn hashed(domain: &[u8], seed: B256, draw: u32) -> B256 {
     let mut bytes = domain.to_vec();
     bytes.extend_from_slice(seed.as_slice());
     bytes.extend_from_slice(&draw.to_be_bytes());
@@ -147,7 +147,7 @@ fn hashed(domain: &[u8], seed: B256, draw: u32) -> B256 {
 }
 
 /// A hash as a number below `limit`, uniform but for less than one in 2^120.
-fn below(hash: B256, limit: u128) -> u128 {
+pub(crate) fn below(hash: B256, limit: u128) -> u128 {
     let point = U256::from_be_bytes(hash.0).checked_rem(U256::from(limit)).unwrap_or_default();
     u128::try_from(point).unwrap_or_default()
 }

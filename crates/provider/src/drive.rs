@@ -8,6 +8,7 @@
 //! [`crate::plan`].
 
 mod act;
+mod capacity;
 mod digest;
 mod task;
 
@@ -16,13 +17,13 @@ use std::{
     sync::Arc,
 };
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use assay_client::{Chain, ChainError, Host, TxError, TxSender, follow::heights, host::blocking};
 use assay_exec::{Cancel, HostFault};
 use assay_store::{BlobId, Blobs, FetchError, JobKey, SealingKeypair, StoreError, transfer::ExpectedBlobs};
 use assay_types::{
     JobId,
-    view::{LeafView, WorkItem},
+    view::{ChallengeView, LeafView, WorkItem},
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use parking_lot::Mutex;
@@ -138,6 +139,12 @@ struct State {
     leaves: BTreeMap<(JobId, u32, crate::plan::Duty), LeafView>,
     openings: BTreeMap<Slot, Opening>,
     failures: BTreeMap<Action, u32>,
+    /// Whether this network challenges providers' capacity; None until asked.
+    challenged_here: Option<bool>,
+    /// The challenge to answer.
+    challenge: Option<ChallengeView>,
+    /// Roots of all lanes posted for the challenge made at a height.
+    lane_roots: Option<(u64, Vec<B256>)>,
 }
 
 /// What came of an action.
@@ -215,6 +222,7 @@ impl Agent {
                     Ok(work) => self.digest(work, height),
                     Err(error) => self.note_trouble(&error),
                 }
+                self.look_up_challenge().await;
                 for action in self.plan(&busy, height, draining) {
                     busy.insert(action);
                     running.push(async move { (action, self.act(action).await) }.boxed());
@@ -246,6 +254,7 @@ impl Agent {
             me: self.address(),
             height,
             work: &state.work,
+            challenge: state.challenge.as_ref(),
             memory: &state.memory,
             busy,
             capacity: self.parts.capacity,

@@ -42,6 +42,11 @@ pub enum Misbehaviour {
     MakeUpAudits,
     /// Is drawn as an auditor and never says anything.
     IgnoreAudits,
+    /// Answers capacity challenges for this many times the lanes it fills.
+    ClaimLanes {
+        /// How many times.
+        times: u32,
+    },
 }
 
 /// A result as it will be told.

@@ -18,6 +18,8 @@
 //!  validator  judging    leaves missing              FetchBlobs, Run
 //!  validator  judging    all leaves                  CommitVerdict
 //!  validator  deciding   committed                   RevealVerdict
+//!  challenged                no root posted           AnswerChallenge
+//!  challenged                blocks drawn             OpenAnswer
 //!  no work for a while                               Evict
 //! ```
 //!
@@ -30,6 +32,7 @@
 
 mod adjudicate;
 mod audit;
+mod capacity;
 mod replica;
 #[cfg(test)]
 mod tests;
@@ -41,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, B256, keccak256};
 use assay_types::{
     JobId,
-    view::{LeafView, LotView, Role, WorkItem},
+    view::{ChallengeView, LeafView, LotView, Role, WorkItem},
 };
 
 /// Something to do. Ordered: what unblocks others and costs little comes first.
@@ -69,6 +72,10 @@ pub enum Action {
     DeclineAudit(JobId, u32, DeclineReason),
     /// Try to fetch a demanded output from every replica and say from which it came.
     AttestDelivery(JobId, u32),
+    /// Open what was drawn of the answer to the capacity challenge made at a height.
+    OpenAnswer(u64),
+    /// Fill all lanes for the capacity challenge made at a height, and post their root.
+    AnswerChallenge(u64),
     /// Get program and inputs.
     FetchBlobs(Slot),
     /// Run one task.
@@ -217,6 +224,8 @@ pub struct Situation<'a> {
     pub height: u64,
     /// What the chain expects of the account.
     pub work: &'a [WorkItem],
+    /// The capacity challenge it has to answer.
+    pub challenge: Option<&'a ChallengeView>,
     /// What is known here.
     pub memory: &'a Memory,
     /// Actions under way.
@@ -240,6 +249,7 @@ pub fn plan(situation: &Situation<'_>) -> Vec<Action> {
             Role::Renter => {}
         }
     }
+    capacity::plan(situation, &mut wanted);
     let present: BTreeSet<JobId> = situation.work.iter().map(|item| item.job).collect();
     for (job, last_seen) in &situation.memory.held {
         if !present.contains(job) && situation.height > last_seen.saturating_add(situation.capacity.retain) {

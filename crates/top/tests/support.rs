@@ -138,6 +138,10 @@ pub(crate) fn provider(n: u8) -> ProviderView {
         suspended_until: 0,
         slashed: 0,
         reputation: Default::default(),
+        proved_capacity: None,
+        proved_memory_mib: None,
+        missed_rounds: 0,
+        challenge: None,
     }
 }
 

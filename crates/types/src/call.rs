@@ -8,8 +8,8 @@ use alloy_sol_types::SolInterface;
 
 use crate::{
     abi::{
-        IAudits::IAuditsCalls, IChain::IChainCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
-        IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
+        IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
+        IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
     },
     system,
 };
@@ -33,6 +33,8 @@ pub enum Call {
     Claims(IClaimsCalls),
     /// A call of [`crate::abi::IAudits`].
     Audits(IAuditsCalls),
+    /// A call of [`crate::abi::ICapacity`].
+    Capacity(ICapacityCalls),
 }
 
 /// Why calldata is not a call.
@@ -64,6 +66,7 @@ impl Call {
             system::MARKET => strict(input).map(Call::Market),
             system::CLAIMS => strict(input).map(Call::Claims),
             system::AUDITS => strict(input).map(Call::Audits),
+            system::CAPACITY => strict(input).map(Call::Capacity),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

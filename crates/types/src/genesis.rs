@@ -205,6 +205,28 @@ pub struct Params {
     pub claim_closeout_window: u32,
     /// Blocks after which work and faults count half in a provider's reputation.
     pub reputation_half_life: u64,
+    /// Blocks from one round of capacity challenges to the next; 0: there are none.
+    pub capacity_round_blocks: u32,
+    /// Blocks in which a challenge is answered.
+    pub capacity_answer_blocks: u32,
+    /// Blocks in which what is drawn of an answer is opened.
+    pub capacity_open_blocks: u32,
+    /// Blocks for which a provider that missed three rounds in a row is not drawn.
+    pub capacity_jail_blocks: u32,
+    /// Memory of a lane of the task, KiB: a power of two.
+    pub capacity_lane_kib: u32,
+    /// Times a lane is filled: a power of two.
+    pub capacity_passes: u32,
+    /// Blocks of an answer that are opened.
+    pub capacity_draws: u32,
+    /// Fuel in progress that a proved lane allows, thousandths of a gigafuel.
+    pub capacity_lane_units: u64,
+    /// Memory of one task that a proved lane allows, MiB.
+    pub capacity_lane_mib: u32,
+    /// Fuel in progress that a provider is allowed before its first round, and memory as for as many lanes.
+    pub capacity_newcomer_units: u64,
+    /// Providers of a class challenged at one height at most; the rest follow at the next heights.
+    pub capacity_cohort: u32,
 }
 
 impl Default for Params {
@@ -276,6 +298,17 @@ impl Default for Params {
             claim_closeout_window: 1_200,
             // A week of 500 ms blocks.
             reputation_half_life: 1_200_000,
+            capacity_round_blocks: 0,
+            capacity_answer_blocks: 200,
+            capacity_open_blocks: 200,
+            capacity_jail_blocks: 20_000,
+            capacity_lane_kib: 64 << 10,
+            capacity_passes: 2,
+            capacity_draws: 24,
+            capacity_lane_units: 200_000,
+            capacity_lane_mib: 1_024,
+            capacity_newcomer_units: 200_000,
+            capacity_cohort: 256,
         }
     }
 }
@@ -448,12 +481,43 @@ impl Params {
             ("claim_margin_window", self.claim_margin_window >= 1),
             ("claim_closeout_window", self.claim_closeout_window >= 1),
             ("reputation_half_life", self.reputation_half_life >= 1),
+            ("capacity_answer_blocks", self.capacity_answer_blocks >= 2),
+            ("capacity_open_blocks", self.capacity_open_blocks >= 2),
+            // One round is over before the next begins, whatever the draw takes.
+            (
+                "capacity_round_blocks",
+                self.capacity_round_blocks == 0
+                    || u64::from(self.capacity_round_blocks) / 2
+                        >= u64::from(self.capacity_answer_blocks) + u64::from(self.capacity_open_blocks),
+            ),
+            ("capacity_jail_blocks", self.capacity_jail_blocks >= 1),
+            ("capacity_lane_kib", self.capacity_lane_kib.is_power_of_two() && self.capacity_lane_kib >= 4),
+            ("capacity_passes", self.capacity_passes.is_power_of_two() && self.capacity_steps() <= 1 << 24),
+            (
+                "capacity_draws",
+                self.capacity_draws >= 1 && (self.capacity_round_blocks == 0 || self.capacity_opening_fits()),
+            ),
+            ("capacity_lane_units", self.capacity_lane_units >= 1),
+            ("capacity_lane_mib", self.capacity_lane_mib >= 1),
+            ("capacity_cohort", self.capacity_cohort >= 1 && self.capacity_cohort <= 4_096),
         ];
         check_classes(&self.classes).map_err(GenesisError::Param)?;
         match checks.into_iter().find(|(_, good)| !good) {
             Some((name, _)) => Err(GenesisError::Param(name)),
             None => Ok(()),
         }
+    }
+}
+
+impl Params {
+    fn capacity_steps(&self) -> u64 {
+        u64::from(self.capacity_lane_kib) * u64::from(self.capacity_passes)
+    }
+
+    /// Whether the largest opening fits a transaction: two blocks, three paths and a lane's path a draw.
+    fn capacity_opening_fits(&self) -> bool {
+        let a_draw = 2_048 + 96 * u64::from(self.capacity_steps().ilog2()) + 288;
+        u64::from(self.capacity_draws) * a_draw + 512 <= u64::from(self.tx_bytes_limit)
     }
 }
 
@@ -506,6 +570,16 @@ mod tests {
         assert!(matches!(bad(&|g| g.validators[0].vote_key = vec![1].into()), GenesisError::KeyLength { .. }));
         assert_eq!(bad(&|g| g.accounts[0].balance = u128::MAX), GenesisError::SupplyOverflow);
         assert_eq!(bad(&|g| g.params.slash_burn_bps = 9_000), GenesisError::Param("slash_burn_bps"));
+        let rounds = |change: fn(&mut Params)| {
+            bad(&|g| {
+                g.params.capacity_round_blocks = 800;
+                change(&mut g.params);
+            })
+        };
+        assert_eq!(rounds(|p| p.capacity_round_blocks = 799), GenesisError::Param("capacity_round_blocks"));
+        assert_eq!(rounds(|p| p.capacity_lane_kib = 5), GenesisError::Param("capacity_lane_kib"));
+        assert_eq!(rounds(|p| p.capacity_passes = 512), GenesisError::Param("capacity_passes"));
+        assert_eq!(rounds(|p| p.capacity_draws = 33), GenesisError::Param("capacity_draws"));
         assert!(matches!(bad(&|g| g.accounts[0].address = crate::system::JOBS), GenesisError::SystemAddress(_)));
         assert!(matches!(Genesis::from_json("{}"), Err(GenesisError::Malformed(_))));
     }

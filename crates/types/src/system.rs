@@ -17,12 +17,14 @@ pub const MARKET: Address = address!("00000000000000000000000000000000A55A0005")
 pub const CLAIMS: Address = address!("00000000000000000000000000000000A55A0006");
 /// Answers [`crate::abi::IAudits`].
 pub const AUDITS: Address = address!("00000000000000000000000000000000A55A0007");
+/// Answers [`crate::abi::ICapacity`].
+pub const CAPACITY: Address = address!("00000000000000000000000000000000A55A0008");
 
 /// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 7] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS];
+pub const ALL: [Address; 8] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

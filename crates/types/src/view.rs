@@ -369,6 +369,37 @@ pub struct ProviderView {
     pub slashed: Grains,
     /// What the chain saw it do of late.
     pub reputation: ReputationView,
+    /// Fuel in progress it has proved to be good for, in units of 10^6; None where capacity is not challenged.
+    pub proved_capacity: Option<u64>,
+    /// Memory of one task that allows, MiB.
+    pub proved_memory_mib: Option<u32>,
+    /// Capacity challenges it missed in a row.
+    pub missed_rounds: u32,
+    /// The one it is to answer now.
+    pub challenge: Option<ChallengeView>,
+}
+
+/// A capacity challenge under way, with all that answering it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChallengeView {
+    /// Height it was made at.
+    pub round: u64,
+    /// Beacon of that height.
+    pub beacon: B256,
+    /// Memory of a lane, KiB.
+    pub lane_kib: u32,
+    /// Times a lane is filled.
+    pub passes: u32,
+    /// Blocks that are drawn.
+    pub draws: u32,
+    /// Height by which a root is posted.
+    pub answer_by: u64,
+    /// Lanes and root posted.
+    pub answer: Option<(u32, B256)>,
+    /// Beacon that draws what is opened, once it is there.
+    pub drawn: Option<B256>,
+    /// Height by which that is opened; 0 before it is drawn.
+    pub open_by: u64,
 }
 
 /// What keeps a provider from a lot, and how far it is from taking it.
@@ -386,15 +417,18 @@ pub enum Lack {
         /// Fuel a task.
         by: u64,
     },
-    /// They may use more memory than it has.
+    /// They may use more memory than it has, or proved to have.
     Memory {
         /// MiB.
         by_mib: u32,
     },
-    /// It works on as much as it takes.
+    /// It works on as much as it takes, or as much as it proved to be good for.
     Capacity {
         /// Lots it works on.
         lots: u32,
+        /// Fuel in progress it proved to be good for, in units of 10^6, where that is less than it offers and
+        /// the lot would fit what it offers.
+        proved: Option<u64>,
     },
     /// Its free collateral does not cover the lot.
     Collateral {

@@ -210,7 +210,11 @@ fn words(lack: &Lack) -> String {
         Lack::Price { by } => format!("price: {} KRT above the limit", krt(*by)),
         Lack::Fuel { by } => format!("takes tasks with {} fuel less", thousands(*by)),
         Lack::Memory { by_mib } => format!("has {by_mib} MiB less"),
-        Lack::Capacity { lots } => format!("has no room beside the {lots} lots it works on"),
+        Lack::Capacity { lots, proved: None } => format!("has no room beside the {lots} lots it works on"),
+        Lack::Capacity { lots, proved: Some(proved) } => format!(
+            "offers more than it proved: {} gigafuel at once, with {lots} lots at work",
+            thousands(*proved / 1_000)
+        ),
         Lack::Collateral { by } => format!("collateral: {} KRT short", krt(*by)),
         Lack::Reputation { by } => format!("reputation: {} short", basis_points(*by)),
         Lack::Suspended { until } => format!("missed deadlines, back at block {}", thousands(*until)),

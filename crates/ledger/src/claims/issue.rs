@@ -111,8 +111,8 @@ fn new_issuance(sender: Address, provider: &Provider, offer: &Offer) -> Issuance
         former: Vec::new(),
         runtime_id: provider.runtime_id,
         max_fuel_per_task: provider.max_fuel_per_task,
-        max_memory_mib: provider.max_memory_mib,
-        max_lot: provider.capacity,
+        max_memory_mib: provider.effective_mib(),
+        max_lot: provider.effective(),
     }
 }
 

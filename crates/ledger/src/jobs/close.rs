@@ -12,6 +12,7 @@ use assay_types::{
 use super::{Case, Lot, assign, result, wanted};
 use crate::{
     audits::{self, judge},
+    capacity,
     claims::redeem,
     keys::{self, LOT, SEALED_KEY},
     market::orders,
@@ -32,6 +33,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     let replicas = case.lot.replicas.clone();
     let fuel = sane(case.lot.leaves.iter().try_fold(0u64, |sum, leaf| sum.checked_add(leaf.fuel)))?;
     let mut paid: Grains = 0;
+    let checked = capacity::checked_fuel(step, case)?;
     for replica in &replicas {
         let amount = sane(earned(&case.lot.leaves, replica.price))?;
         transfer(step, Pot::Escrow(case.id), Pot::Account(replica.provider), amount)?;
@@ -41,6 +43,7 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
         provider.lots_settled = sane(provider.lots_settled.checked_add(1))?;
         provider.late_streak = 0;
         provider.earned = sane(provider.earned.checked_add(amount))?;
+        provider.delivered = provider.delivered.saturating_add(checked);
         provider.store(step, &replica.provider);
         reputation::delivered(step, &replica.provider, fuel)?;
         step.emit(

@@ -45,7 +45,7 @@ pub(crate) struct Seller {
 impl Seller {
     pub(crate) fn load(view: &dyn StateRead, order: u64, account: Address, lens: Lens) -> Done<Self> {
         let provider = Provider::load(view, &account)?.ok_or(BrokenInvariant::Missing(keys::PROVIDER))?;
-        let left = if provider.open { provider.capacity.saturating_sub(provider.busy) } else { 0 };
+        let left = if provider.open { provider.effective().saturating_sub(provider.busy) } else { 0 };
         let free = provider.free(view, &account)?;
         let bonded = free.saturating_add(provider.locked);
         let score = Reputation::load(view, &account, lens)?.score(bonded, lens);
@@ -104,11 +104,11 @@ impl<'a> Measure<'a> {
         if let Some(by) = terms.fuel_per_task.checked_sub(provider.max_fuel_per_task).filter(|by| *by > 0) {
             lacks.push(Lack::Fuel { by });
         }
-        if let Some(by_mib) = terms.memory_mib.checked_sub(provider.max_memory_mib).filter(|by| *by > 0) {
+        if let Some(by_mib) = terms.memory_mib.checked_sub(provider.effective_mib()).filter(|by| *by > 0) {
             lacks.push(Lack::Memory { by_mib });
         }
         if provider.active_lots >= provider.max_lots || seller.left < case.units() {
-            lacks.push(Lack::Capacity { lots: provider.active_lots });
+            lacks.push(Lack::Capacity { lots: provider.active_lots, proved: unproved(seller, case.units()) });
         }
         if self.lens.height < provider.suspended_until {
             lacks.push(Lack::Suspended { until: provider.suspended_until });
@@ -130,6 +130,13 @@ impl<'a> Measure<'a> {
         }
         Ok(lacks)
     }
+}
+
+/// What a provider proved, if only that keeps a lot of `units` from what it offers.
+fn unproved(seller: &Seller, units: u64) -> Option<u64> {
+    let provider = &seller.provider;
+    let offered = provider.capacity.saturating_sub(provider.busy);
+    (provider.active_lots < provider.max_lots && units <= offered).then_some(provider.proved)
 }
 
 impl Case {

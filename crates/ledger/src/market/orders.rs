@@ -224,7 +224,7 @@ fn job_entry(step: &mut Step<'_>, order: &Order, id: &assay_types::JobId) -> Don
 
 /// Keeps the class's capacity and work up to date with one provider's.
 fn count(step: &mut Step<'_>, order: &mut Order, provider: &Provider) -> Done {
-    let capacity = if provider.open { provider.capacity.max(provider.busy) } else { provider.busy };
+    let capacity = if provider.open { provider.effective().max(provider.busy) } else { provider.busy };
     if (order.class, order.capacity, order.busy) == (provider.class, capacity, provider.busy) {
         return Ok(());
     }
@@ -269,7 +269,7 @@ fn ask_entry(step: &mut Step<'_>, id: u64, provider: &Provider, account: &Addres
     let covered = math::mul_div_down(free, 10_000, u128::from(params.collateral_bps))
         .and_then(|earned| math::mul_div_down(earned, 1_000, most))
         .map_or(u64::MAX, |units| u64::try_from(units).unwrap_or(u64::MAX));
-    let quantity = provider.capacity.saturating_sub(provider.busy).min(covered);
+    let quantity = provider.effective().saturating_sub(provider.busy).min(covered);
     Ok(Some(Booked { class: class.id, price: provider.price, quantity, min_fill: 0 }))
 }
 

@@ -11,7 +11,7 @@ use assay_types::{
 
 use super::{Provider, health, views};
 use crate::{
-    keys,
+    capacity, keys,
     market::{self, Source, orders},
     money::{self, Pot, transfer},
     reject::{Done, Failure, fits},
@@ -88,7 +88,7 @@ fn register(
     // An operator of zero means that the machine is its own.
     let operator = if operator.is_zero() { sender } else { operator };
     let order = orders::open(step, sender, Source::Ask(sender), Side::Ask, ask.class, u64::MAX)?;
-    let provider = Provider {
+    let mut provider = Provider {
         operator,
         sealing_key,
         endpoint: endpoint.clone(),
@@ -115,7 +115,13 @@ fn register(
         exposure: 0,
         margin: 0,
         health_due: 0,
+        proved: u64::MAX,
+        proved_mib: u32::MAX,
+        missed: 0,
+        round: 0,
+        delivered: 0,
     };
+    capacity::welcome(&step.env.params, &mut provider);
     provider.store(step, &sender);
     reputation::begin(step, &sender);
     index_ask(step, &sender, &provider);
@@ -126,6 +132,10 @@ fn register(
 fn update(step: &mut Step<'_>, sender: Address, sealing_key: B256, endpoint: &Bytes, ask: &Ask) -> Done {
     let mut provider = Provider::load(&step.state, &sender)?.ok_or(Failure::UnknownProvider)?;
     check_terms(step, endpoint, ask)?;
+    step.state.delete(keys::open_ask(provider.class, &sender));
+    if !provider.open || provider.class != ask.class {
+        capacity::returned(step, &mut provider);
+    }
     provider.sealing_key = sealing_key;
     provider.endpoint = endpoint.clone();
     provider.runtime_id = ask.runtimeId;
@@ -144,8 +154,8 @@ fn update(step: &mut Step<'_>, sender: Address, sealing_key: B256, endpoint: &By
 
 fn index_ask(step: &mut Step<'_>, account: &Address, now: &Provider) {
     match now.open {
-        true => step.mark(keys::open_ask(account)),
-        false => step.state.delete(keys::open_ask(account)),
+        true => step.mark(keys::open_ask(now.class, account)),
+        false => step.state.delete(keys::open_ask(now.class, account)),
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn exit(step: &mut Step<'_>, sender: Address) -> Done {
     let mut provider = Provider::load(&step.state, &sender)?.ok_or(Failure::UnknownProvider)?;
     provider.open = false;
     provider.store(step, &sender);
-    step.state.delete(keys::open_ask(&sender));
+    step.state.delete(keys::open_ask(provider.class, &sender));
     hand_over(step, sender)?;
     let mut provider = Provider::must(step, &sender)?;
     let free = provider.free(&step.state, &sender)?;

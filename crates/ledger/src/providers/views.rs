@@ -6,6 +6,7 @@ use assay_types::{abi::IProviders, view::ProviderView};
 
 use super::{Provider, health};
 use crate::{
+    capacity,
     keys::{self, PROVIDER},
     money::{self, Pot},
     reject::{Done, Failure},
@@ -77,5 +78,9 @@ pub(crate) fn view_of(view: &dyn StateRead, account: Address, lens: Lens) -> Opt
         suspended_until: provider.suspended_until,
         slashed: provider.slashed,
         reputation: reputation.view(collateral.saturating_sub(provider.withdrawing), lens),
+        proved_capacity: Some(provider.proved).filter(|proved| *proved != u64::MAX),
+        proved_memory_mib: Some(provider.proved_mib).filter(|_| provider.proved != u64::MAX),
+        missed_rounds: provider.missed,
+        challenge: capacity::view_of(view, &account),
     })
 }

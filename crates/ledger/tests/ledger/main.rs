@@ -1,6 +1,7 @@
 //! The ledger through its public face: signed transactions in, receipts and books out.
 
 mod audits;
+mod capacity;
 mod claims;
 mod conformance;
 mod delivery;

@@ -14,12 +14,13 @@ use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
     abi::{IAudits, IDisputes, IJobs, IMarket, IProviders},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, DISPUTES, JOBS, MARKET, PROVIDERS},
+    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS},
     view::{LotPhase, LotView, OrderKind, ReplicaPhase},
 };
 use proptest::prelude::*;
 
 use crate::{
+    capacity,
     kit::*,
     market::place,
     scenario::*,
@@ -182,6 +183,8 @@ struct World {
     said: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
     /// What auditors committed to.
     checked: BTreeMap<(JobId, u32, String), Vec<Leaf>>,
+    /// Roots of lanes that providers posted, and in which round.
+    posted: BTreeMap<String, (u64, Vec<B256>)>,
 }
 
 impl World {
@@ -200,9 +203,12 @@ impl World {
         genesis.params.forced_error_bps = 3_000;
         genesis.params.epoch_blocks = 40;
         genesis.params.appeal_window = 25;
+        capacity::rounds(&mut genesis.params);
+        (genesis.params.capacity_answer_blocks, genesis.params.capacity_open_blocks) = (20, 20);
+        genesis.params.capacity_jail_blocks = 10;
         let net = Net::of(&genesis);
         let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
-        let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new() };
+        let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
                 operator: addr(if who == "p4" { "p3" } else { who }),
@@ -250,6 +256,9 @@ impl World {
 
     fn act(&mut self, act: &Act) {
         let pick = usize::from(act.pick);
+        if act.how.is_multiple_of(2) || act.who.is_multiple_of(2) {
+            self.challenged(act);
+        }
         fn one<T: Clone>(all: &[T], pick: usize) -> Option<T> {
             (!all.is_empty()).then(|| all[pick % all.len()].clone())
         }
@@ -448,6 +457,30 @@ impl World {
         }
     }
 
+    /// Challenged providers answer, rightly or not, and open what they filled; one in four stays silent.
+    fn challenged(&mut self, act: &Act) {
+        for (at, who) in PROVIDERS_NAMED.into_iter().enumerate() {
+            let Some(challenge) = self.net.provider(who).challenge else { continue };
+            let silent = (usize::from(act.how) + at).is_multiple_of(4);
+            if challenge.answer.is_none() && !silent {
+                let made_up = act.pick.is_multiple_of(5);
+                let roots = match made_up {
+                    true => vec![B256::repeat_byte(act.pick); 3],
+                    false => capacity::roots(&capacity::task_of(who, &challenge), 1 + u32::from(act.who % 3)),
+                };
+                let answer = capacity::answer_call(challenge.round, &roots);
+                if self.send(who, CAPACITY, 0, answer) {
+                    self.posted.insert(who.to_owned(), (challenge.round, roots));
+                }
+            }
+            let posted = self.posted.get(who).filter(|(round, _)| *round == challenge.round);
+            if let (Some(_), Some((_, roots))) = (challenge.drawn, posted.cloned()) {
+                let call = capacity::opening(&self.net, who, who, &roots);
+                self.send(who, CAPACITY, 0, call);
+            }
+        }
+    }
+
     /// Nobody does anything any more.
     fn everyone_leaves(&mut self) {
         for _ in 0..1_200 {
@@ -471,7 +504,17 @@ impl World {
         self.pass(26);
         assert_eq!(self.net.books().escrow, 0, "no escrow and no bond is left");
         assert!(PROVIDERS_NAMED.into_iter().all(|who| self.net.provider(who).locked == 0));
-        self.pass(12);
+        for who in PROVIDERS_NAMED {
+            let provider = self.net.provider(who);
+            let proved = provider.proved_capacity.expect("rounds are on");
+            assert!(proved <= 40_000, "what a newcomer may, or three lanes at most");
+        }
+        // A round under way ends by itself, and the next is far.
+        for _ in 0..60 {
+            if assay_ledger::work_pending(&self.net.state) {
+                self.pass(1);
+            }
+        }
         assert!(!assay_ledger::work_pending(&self.net.state), "an idle chain rests");
     }
 }

@@ -19,12 +19,14 @@ use crate::{
 };
 
 /// Refusals that mean the thing is done, or no longer wanted: the next block tells which.
-const SETTLED: [&str; 10] = [
+const SETTLED: [&str; 12] = [
     "AlreadyCommitted",
     "AlreadyRevealed",
     "AlreadyJudged",
     "AlreadyAttested",
     "AuditorSpoke",
+    "AlreadyAnswered",
+    "NotChallenged",
     "NotAuditor",
     "KeyAlreadyDelivered",
     "WrongPhase",
@@ -49,6 +51,8 @@ impl Agent {
             Action::Disclose(job) => self.disclose(job).await,
             Action::ShareKey(job, provider) => self.share_key(job, provider).await,
             Action::AttestDelivery(job, lot) => self.attest(job, lot).await,
+            Action::AnswerChallenge(round) => self.answer_challenge(round).await,
+            Action::OpenAnswer(round) => self.open_answer(round).await,
         };
         match done {
             Err(AgentError::Tx(TxError::Failed { failure, .. })) if SETTLED.contains(&failure.name.as_str()) => {

@@ -95,6 +95,7 @@ fn done() -> SlotState {
 
 struct Case {
     memory: Memory,
+    challenge: Option<ChallengeView>,
     busy: BTreeSet<Action>,
     height: u64,
     draining: bool,
@@ -103,7 +104,7 @@ struct Case {
 
 impl Case {
     fn of(memory: Memory) -> Self {
-        Self { memory, busy: BTreeSet::new(), height: 10, draining: false, cores: 4 }
+        Self { memory, challenge: None, busy: BTreeSet::new(), height: 10, draining: false, cores: 4 }
     }
 
     fn plan(&self, work: &[WorkItem]) -> Vec<Action> {
@@ -111,12 +112,47 @@ impl Case {
             me: ME,
             height: self.height,
             work,
+            challenge: self.challenge.as_ref(),
             memory: &self.memory,
             busy: &self.busy,
             capacity: Capacity { cores: self.cores, margin: 4, retain: 50, max_host_faults: 2, share_after: 3 },
             draining: self.draining,
         })
     }
+}
+
+#[test]
+fn a_challenge_is_answered_then_opened_while_there_is_time() {
+    let challenge = ChallengeView {
+        round: 8,
+        beacon: B256::ZERO,
+        lane_kib: 4,
+        passes: 1,
+        draws: 1,
+        answer_by: 20,
+        answer: None,
+        drawn: None,
+        open_by: 0,
+    };
+    let (answer, open) = (vec![Action::AnswerChallenge(8)], vec![Action::OpenAnswer(8)]);
+    let posted = ChallengeView { answer: Some((1, B256::ZERO)), ..challenge.clone() };
+    let drawn = ChallengeView { drawn: Some(B256::ZERO), open_by: 30, ..posted.clone() };
+    let none = Vec::new;
+    for (challenge, height, draining, wanted) in [
+        (&challenge, 19, false, answer.clone()),
+        (&challenge, 20, false, none()),
+        (&challenge, 19, true, none()),
+        (&posted, 19, false, none()),
+        (&drawn, 29, false, open.clone()),
+        (&drawn, 29, true, open.clone()),
+        (&drawn, 30, false, none()),
+    ] {
+        let case = Case { challenge: Some(challenge.clone()), height, draining, ..Case::of(Memory::default()) };
+        assert_eq!(case.plan(&[]), wanted, "{challenge:?} at {height}");
+    }
+    let mut busy = Case { challenge: Some(challenge), ..Case::of(Memory::default()) };
+    busy.busy.insert(Action::AnswerChallenge(8));
+    assert_eq!(busy.plan(&[]), none(), "once is enough");
 }
 
 use ReplicaPhase::{AwaitingKey, Committed, Revealed, Running};

@@ -3,6 +3,7 @@
 mod adversaries;
 mod audits;
 mod blobs;
+mod capacity;
 mod chain;
 mod honest;
 mod net;

@@ -132,8 +132,15 @@ fn params() -> Params {
 impl Net {
     /// A chain with four adjudicators at work and no providers yet.
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// The same with other parameters.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Params)) -> Self {
+        let mut params = params();
+        change(&mut params);
         let mut net = Self {
-            chain: LedgerChain::start(genesis(params()), BLOCK),
+            chain: LedgerChain::start(genesis(params), BLOCK),
             world: Arc::default(),
             engine: Arc::new(TestEngine { runs: AtomicU64::new(0) }),
             dir: tempfile::tempdir().expect("a directory"),
