@@ -78,8 +78,10 @@ impl Parameters {
 
     /// An auditor's lock over its fee: what it saves by not looking, against the chance of a forced error.
     pub fn auditor_lock(&self, forced_bps: u32) -> Option<f64> {
-        let alone = Assumptions { collusion_bps: 0, repeatable_draw: false, ..self.assumptions() };
-        let lock = alone.audit_lock(u128::from(PRICE), forced_bps, 1)?;
+        if forced_bps == 0 {
+            return None;
+        }
+        let lock = self.assumptions().auditor_lock(u128::from(PRICE), forced_bps)?;
         Some(lock as f64 / PRICE as f64)
     }
 }
