@@ -242,14 +242,14 @@ impl TxSender {
 
     /// Sends what must be sent once, unless the transaction with the nonce `noted` before a crash is final.
     /// `note` keeps the nonce before anything leaves this machine, and forgets it when the ledger refused.
-    pub async fn send_once<E: From<TxError>>(
+    pub async fn send_once<E>(
         &self,
         request: TxRequest,
         noted: Option<u64>,
         mut note: impl FnMut(Option<u64>) -> Result<(), E> + Send,
     ) -> Result<Option<TxReceipt>, E>
     where
-        E: Send,
+        E: From<TxError> + Send,
     {
         if let Some(nonce) = noted
             && self.passed(nonce).await.map_err(TxError::from)?

@@ -151,7 +151,7 @@ async fn of_200_jobs_every_audited_lot_of_a_liar_a_padder_and_a_lazy_auditor_is_
         .await;
     assert!(ended.iter().all(|outcome| *outcome == Some(JobOutcome::Completed)), "{ended:?}");
     watch.abort();
-    let seen = seen.lock();
+    let seen = std::mem::take(&mut *seen.lock());
     let audited = |name| seen.audited.get(&address(name)).copied().unwrap_or_default();
     for cheat in ["p1", "p2"] {
         assert!(audited(cheat) >= 5, "{cheat} was hardly looked at: {:?}", seen.audited);
