@@ -10,6 +10,13 @@ use super::{ClientArgs, TierArg, score};
 pub(crate) enum JobCommand {
     /// Submit a program with one input file a task.
     Submit(Box<SubmitArgs>),
+    /// Go on with a job whose submission was cut off, from its directory: nothing is locked or sent twice.
+    Resume {
+        /// Directory that `job submit` said it keeps the job in.
+        dir: PathBuf,
+        #[command(flatten)]
+        client: ClientArgs,
+    },
     /// Show where a job stands.
     Status(WhichJob),
     /// Follow a job until it ends.

@@ -33,6 +33,7 @@ use crate::{
 pub(crate) async fn run(command: JobCommand, terminal: &Terminal) -> Outcome<()> {
     match command {
         JobCommand::Submit(args) => submit::run(*args, terminal).await,
+        JobCommand::Resume { dir, client } => resume(&dir, &client, terminal).await,
         JobCommand::Status(which) => status(&which, terminal).await,
         JobCommand::Watch(which) => watch(&which, terminal).await,
         JobCommand::Logs { job, task } => logs(&job, task, terminal).await,
@@ -189,6 +190,29 @@ async fn watch(which: &WhichJob, terminal: &Terminal) -> Outcome<()> {
             }
         }
     };
+    show(&view, terminal);
+    ended_well(&view)
+}
+
+/// Submits a job that is kept in `dir`, unless that was done, and sees it through. A sealed bid that was locked and
+/// not opened would forfeit a part.
+async fn resume(dir: &Path, client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
+    let folder = JobFolder::open(dir)?;
+    let renter = renter(client).await?;
+    let bar = terminal.spinner("job");
+    bar.say("submitting");
+    let followed = async {
+        let custodian = renter.custodian(folder).await?;
+        custodian.serve().await?;
+        let id = custodian.submit().await?;
+        terminal.note(format!("job {id}"));
+        let say = |progress: &JobProgress| bar.say(line_of(&progress.job));
+        Ok::<_, Failure>(custodian.run(Until::Fetched, say).await?.job)
+    }
+    .await;
+    drop(bar);
+    renter.stop().await;
+    let view = followed?;
     show(&view, terminal);
     ended_well(&view)
 }

@@ -267,3 +267,36 @@ fn capacity_is_issued_sold_bought_and_sent() {
     assert_eq!(with(&renter, &["chain", "status"])["books_balanced"], true);
     up.stop();
 }
+
+#[test]
+fn a_sealed_job_whose_client_was_killed_is_gone_on_with_from_its_directory() {
+    let place = Place::new();
+    let up = place.up(&[]);
+    let rpc = up.rpc().to_owned();
+    let connection = ["--rpc", &rpc, "--keys", "net/keys", "--jobs-dir", "jobs"];
+    place.write("input.txt", b"upper hello");
+    let program = root().join("jobs/bin/demo.wasm").display().to_string();
+    let submit = ["job", "submit", &program, "--input", "input.txt", "--sealed", "--wait"];
+    let mut client = place.spawn(&[&submit[..], &connection].concat());
+    let folder = || {
+        let entries = std::fs::read_dir(place.path().join("jobs")).ok()?;
+        entries.flatten().map(|entry| entry.path()).find(|path| path.join("job.json").exists())
+    };
+    let state = |dir: &std::path::Path| -> Option<Value> {
+        serde_json::from_slice(&std::fs::read(dir.join("job.json")).ok()?).ok()
+    };
+    // From when the nonce of the sealing is kept, the seal may be on the chain.
+    until(|| folder().and_then(|dir| state(&dir)).is_some_and(|state| state["seal"]["nonce"].is_number()));
+    client.kill().expect("is killed");
+    client.wait().expect("ends");
+    let dir = folder().expect("a folder").display().to_string();
+    assert!(place.refused(&[&["job", "resume", "jobs"], &connection[..]].concat(), 8).contains("job.json"));
+    let job = place.json(&[&["job", "resume", &dir], &connection[..]].concat());
+    assert_eq!(job["outcome"], "completed");
+    assert!(grains(&job["paid"]) > 0);
+    let jobs = place.json(&[&["job", "list"], &connection[..]].concat());
+    assert_eq!(jobs["jobs"].as_array().expect("a list").len(), 1, "submitted once: {jobs}");
+    let status = place.json(&[&["chain", "status"], &connection[..]].concat());
+    assert_eq!(status["books"]["escrow"], "0", "and nothing lies behind a seal: {status}");
+    up.stop();
+}

@@ -81,8 +81,9 @@ pub(super) async fn run(args: SubmitArgs, terminal: &Terminal) -> Outcome<()> {
     let dir = args.client.jobs_dir.join(format!("{stem}-{}", hex::encode(tag)));
     let bar = terminal.spinner("job");
     bar.say("submitting");
+    terminal.note(format!("kept in {0}; should this be cut off, `assay job resume {0}` goes on", dir.display()));
     let (custodian, id) = renter.submit_as(&request, &dir, how).await?;
-    terminal.note(format!("job {id}\nkept in {}", dir.display()));
+    terminal.note(format!("job {id}"));
     let until = if args.wait { Until::Fetched } else { Until::HandedOver };
     let say = |progress: &JobProgress| {
         bar.say(progress.trouble.clone().unwrap_or_else(|| line_of(&progress.job)));
