@@ -290,7 +290,7 @@ fn a_sealed_job_whose_client_was_killed_is_gone_on_with_from_its_directory() {
     client.kill().expect("is killed");
     client.wait().expect("ends");
     let dir = folder().expect("a folder").display().to_string();
-    assert!(place.refused(&[&["job", "resume", "jobs"], &connection[..]].concat(), 8).contains("job.json"));
+    assert!(place.refused(&[&["job", "resume", "jobs"], &connection[..]].concat(), 3).contains("job.json"));
     let job = place.json(&[&["job", "resume", &dir], &connection[..]].concat());
     assert_eq!(job["outcome"], "completed");
     assert!(grains(&job["paid"]) > 0);
