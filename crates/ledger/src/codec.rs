@@ -201,16 +201,16 @@ numbered!(LotPhase {
     Auditing = 9,
 });
 numbered!(ReplicaPhase { AwaitingKey = 0, Running = 1, Committed = 2, Revealed = 3, Paid = 4 });
-numbered!(Fault {
-    WrongResult = 1,
-    LateCommit = 2,
-    LateReveal = 3,
-    WithheldOutput = 4,
-    WrongAudit = 5,
-    SilentAuditor = 6,
-    WithheldKey = 7,
-});
 numbered!(JobOutcome { Completed = 1, Cancelled = 2, Expired = 3, Partial = 4 });
+
+impl Wire for Fault {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(*self as u8);
+    }
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        Self::from_number(u8::take(input)?)
+    }
+}
 
 impl Wire for JobCause {
     fn put(&self, out: &mut Vec<u8>) {

@@ -5,11 +5,11 @@
 //! remainder is the renter's.
 
 use alloy_primitives::Address;
-use assay_types::{Fault, Grains, abi::IJobs, system};
+use assay_types::{Fault, Grains, JobId, abi::IJobs, system};
 
 use crate::{
     disputes::appeals,
-    jobs::{Case, Replica, assign},
+    jobs::{Case, Job, Replica, assign},
     math,
     money::{Pot, transfer},
     providers::{Provider, health},
@@ -96,47 +96,46 @@ pub(crate) fn fine(
     if held {
         return Ok(());
     }
-    let split = distribute(step, Pot::Collateral(*account), amount, case.job.renter, catchers)?;
-    case.job.compensated = sane(case.job.compensated.checked_add(split.to_renter))?;
-    reputation::blamed(step, account, fault, units)?;
-    step.emit(
-        system::JOBS,
-        &IJobs::Slashed {
-            job: case.id,
-            lot: case.index,
-            provider: *account,
-            fault: fault as u8,
-            amount,
-            burned: split.burned,
-            toCatchers: split.to_catchers,
-            toRenter: split.to_renter,
-        },
-    );
-    Ok(())
+    let charge = Charge { job: case.id, lot: case.index, provider: *account, fault, amount, units };
+    distribute(step, Pot::Collateral(*account), &charge, &mut case.job, catchers)
 }
 
-/// Where a slash went.
-pub(crate) struct Split {
-    pub(crate) burned: Grains,
-    pub(crate) to_catchers: Grains,
-    pub(crate) to_renter: Grains,
+/// A fault and what it costs.
+pub(crate) struct Charge {
+    pub(crate) job: JobId,
+    pub(crate) lot: u32,
+    pub(crate) provider: Address,
+    pub(crate) fault: Fault,
+    pub(crate) amount: Grains,
+    /// Work it was about, thousandths of a gigafuel.
+    pub(crate) units: u64,
 }
 
-/// Splits a slash: burned, to those who caught it, the rest to the renter.
-pub(crate) fn distribute(
-    step: &mut Step<'_>,
-    pot: Pot,
-    amount: Grains,
-    renter: Address,
-    catchers: &Catchers,
-) -> Done<Split> {
+/// Slashes what lies in `pot`: burned, to those who caught it, the rest to the renter.
+pub(crate) fn distribute(step: &mut Step<'_>, pot: Pot, charge: &Charge, job: &mut Job, catchers: &Catchers) -> Done {
+    let amount = charge.amount;
     let burned = sane(math::share(amount, step.env.params.slash_burn_bps))?;
     transfer(step, pot, Pot::Burn, burned)?;
     let share = sane(math::share(amount, step.env.params.slash_catcher_bps))?;
     let to_catchers = pay_groups(step, pot, share, catchers)?;
     let to_renter = sane(amount.checked_sub(burned).and_then(|rest| rest.checked_sub(to_catchers)))?;
-    transfer(step, pot, Pot::Account(renter), to_renter)?;
-    Ok(Split { burned, to_catchers, to_renter })
+    transfer(step, pot, Pot::Account(job.renter), to_renter)?;
+    job.compensated = sane(job.compensated.checked_add(to_renter))?;
+    reputation::blamed(step, &charge.provider, charge.fault, charge.units)?;
+    step.emit(
+        system::JOBS,
+        &IJobs::Slashed {
+            job: charge.job,
+            lot: charge.lot,
+            provider: charge.provider,
+            fault: charge.fault as u8,
+            amount,
+            burned,
+            toCatchers: to_catchers,
+            toRenter: to_renter,
+        },
+    );
+    Ok(())
 }
 
 fn pay_groups(step: &mut Step<'_>, pot: Pot, share: Grains, catchers: &Catchers) -> Done<Grains> {

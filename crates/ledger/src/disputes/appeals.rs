@@ -4,11 +4,7 @@
 //! validators' seats excuse it meanwhile, it goes back; otherwise it goes where slashes go. Suspension is at once.
 
 use alloy_primitives::Address;
-use assay_types::{
-    Fault, Grains, JobId,
-    abi::{IDisputes, IJobs},
-    system,
-};
+use assay_types::{Fault, Grains, JobId, abi::IDisputes, system};
 
 use crate::{
     codec::record,
@@ -16,10 +12,9 @@ use crate::{
     keys::{self, APPEAL},
     money::{Pot, transfer},
     providers::Provider,
-    reject::{Done, Failure, sane},
-    reputation,
+    reject::{BrokenInvariant, Done, Failure, sane},
     schedule::{self, Due},
-    slash::{self, Catchers},
+    slash::{self, Catchers, Charge},
     step::Step,
 };
 
@@ -126,24 +121,10 @@ pub(crate) fn due(step: &mut Step<'_>, id: u64) -> Done {
         step.emit(system::DISPUTES, &IDisputes::SlashExcused { appeal: id, provider: account, amount });
         return Ok(());
     }
-    reputation::blamed(step, &account, fault, appeal.units)?;
-    let mut job = Job::load(&step.state, &id_of_job)?.ok_or(crate::reject::BrokenInvariant::Missing(keys::JOB))?;
+    let mut job = Job::load(&step.state, &id_of_job)?.ok_or(BrokenInvariant::Missing(keys::JOB))?;
     let catchers = Catchers { groups: appeal.catchers };
-    let split = slash::distribute(step, pot, amount, job.renter, &catchers)?;
-    job.compensated = sane(job.compensated.checked_add(split.to_renter))?;
+    let charge = Charge { job: id_of_job, lot, provider: account, fault, amount, units: appeal.units };
+    slash::distribute(step, pot, &charge, &mut job, &catchers)?;
     job.store(step, &id_of_job);
-    step.emit(
-        system::JOBS,
-        &IJobs::Slashed {
-            job: id_of_job,
-            lot,
-            provider: account,
-            fault: fault as u8,
-            amount,
-            burned: split.burned,
-            toCatchers: split.to_catchers,
-            toRenter: split.to_renter,
-        },
-    );
     Ok(())
 }

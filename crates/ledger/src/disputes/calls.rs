@@ -139,12 +139,7 @@ fn reveal_verdict(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, s
     if verdict.leaves.is_some() {
         return Err(Failure::AlreadyRevealed.into());
     }
-    if height <= case.lot.opened_at {
-        return Err(Failure::TooEarly.into());
-    }
-    if height > case.lot.due {
-        return Err(Failure::TooLate.into());
-    }
+    case.openings_count(step)?;
     check_leaves(&leaves, tasks, case.terms.fuel_per_task)?;
     let root = lot_root(0, &leaves).map_err(|_| Failure::RevealMismatch)?;
     if verdict.commitment != verdict_commitment(chain_id, id, index, sender, salt, root.hash, root.fuel) {
