@@ -46,6 +46,9 @@ use crate::{
     step::{Step, keys_under, read},
 };
 
+/// Reason to decline: the key that was sealed to the auditor is not the job's.
+const WRONG_KEY: u8 = 2;
+
 record! {
     /// What is known of a lot's audit, from the commitment on.
     #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +86,10 @@ record! {
         pub(crate) units: u64,
         pub(crate) busy: bool,
         pub(crate) commitment: Option<B256>,
-        pub(crate) declined: bool,
+        /// Why it gave the audit back, if it did; reasons as in `IAudits.decline`.
+        pub(crate) declined: Option<u8>,
+        /// Height from which it had the job key.
+        pub(crate) keyed_at: Option<u64>,
         /// What it opened, a leaf a drawn task; empty before.
         pub(crate) leaves: Vec<Leaf>,
     }
@@ -91,7 +97,14 @@ record! {
 
 impl Auditor {
     fn spoke(&self) -> bool {
-        self.commitment.is_some() || self.declined
+        self.commitment.is_some() || self.declined.is_some()
+    }
+
+    /// Whether saying nothing was its own doing: it had a key for as long as the job gives its providers, and did not
+    /// say that the key is wrong, which it cannot prove and nobody can refute.
+    fn to_blame(&self, due: u64, commit_window: u32) -> bool {
+        let in_time = |at: u64| at.saturating_add(u64::from(commit_window)) <= due;
+        self.keyed_at.is_some_and(in_time) && self.declined != Some(WRONG_KEY)
     }
 }
 
@@ -150,6 +163,19 @@ pub(crate) fn await_draw(step: &mut Step<'_>, case: &mut Case) -> Done {
     Ok(())
 }
 
+/// The chain had so much to do that it forgot the beacon of a draw: another one decides, as unknown now as that one
+/// was. What an earlier one decided stands.
+fn wait_anew(step: &mut Step<'_>, case: &mut Case, mut audit: Audit) -> Done {
+    let at = unknown_yet(step);
+    match audit.points_at {
+        0 => audit.draws_at = at,
+        _ => audit.points_at = at,
+    }
+    audit.store(step, case);
+    case.lot.due = at;
+    Ok(())
+}
+
 /// The first height whose beacon no coalition of less than a third of the seats can know now.
 fn unknown_yet(step: &Step<'_>) -> u64 {
     step.env.after(draw_delay(step))
@@ -178,8 +204,7 @@ pub(crate) fn drawing(step: &mut Step<'_>, case: &mut Case) -> Done {
     if step.env.height() < at {
         return Ok(());
     }
-    // Had the chain so much to do that it forgot that beacon, another one decides, as unknown now as that one was.
-    let Some(beacon) = beacon_of(step, at)? else { return await_draw(step, case) };
+    let Some(beacon) = beacon_of(step, at)? else { return wait_anew(step, case, audit) };
     let seed = keccak256(
         [b"assay/audit".as_slice(), beacon.as_slice(), case.id.as_slice(), &case.index.to_be_bytes()].concat(),
     );
@@ -246,7 +271,8 @@ fn draw_auditors(step: &mut Step<'_>, case: &Case, audit: &Audit, seed: B256) ->
             units,
             busy: true,
             commitment: None,
-            declined: false,
+            declined: None,
+            keyed_at: has_key(&step.state, &case.id, &one.provider).then(|| step.env.height()),
             leaves: Vec::new(),
         });
     }
@@ -298,6 +324,17 @@ pub(crate) fn dissolve(step: &mut Step<'_>, case: &Case) -> Done {
     Ok(())
 }
 
+/// A key was sealed to an auditor of a lot.
+pub(crate) fn keyed(step: &mut Step<'_>, case: &Case, account: &Address) -> Done {
+    let height = step.env.height();
+    let mut audit = Audit::must(step, case)?;
+    for auditor in audit.auditors.iter_mut().filter(|auditor| auditor.account == *account) {
+        auditor.keyed_at = auditor.keyed_at.or(Some(height));
+    }
+    audit.store(step, case);
+    Ok(())
+}
+
 /// Whether the job key was sealed to `account`.
 fn has_key(view: &dyn StateRead, case: &assay_types::JobId, account: &Address) -> bool {
     keys_under(view, &keys::sealed_keys(case, account)).next().is_some()
@@ -311,7 +348,7 @@ pub(crate) fn view_of(view: &dyn StateRead, id: assay_types::JobId, index: u32, 
         auditor: auditor.account,
         has_key: has_key(view, &id, &auditor.account),
         commitment: auditor.commitment,
-        declined: auditor.declined,
+        declined: auditor.declined.is_some(),
         leaves: auditor.leaves.iter().map(leaf).collect(),
         locked: auditor.locked,
     });

@@ -320,6 +320,18 @@ impl Case {
         sane(self.terms.lot_escrow(self.lot.tasks, self.job.limit))
     }
 
+    /// Openings count in blocks after the one they became due in, up to the deadline.
+    pub(crate) fn openings_count(&self, step: &Step<'_>) -> Done {
+        let height = step.env.height();
+        if height <= self.lot.opened_at {
+            return Err(Failure::TooEarly.into());
+        }
+        if height > self.lot.due {
+            return Err(Failure::TooLate.into());
+        }
+        Ok(())
+    }
+
     pub(crate) fn past_end(&self, step: &Step<'_>) -> bool {
         step.env.height() >= self.job.ends_at
     }

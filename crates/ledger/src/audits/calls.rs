@@ -77,7 +77,7 @@ fn speak(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, said: Said
     }
     match said {
         Said::Commitment(commitment) => auditor.commitment = Some(commitment),
-        Said::Declined(1..=4) => auditor.declined = true,
+        Said::Declined(reason @ 1..=4) => auditor.declined = Some(reason),
         Said::Declined(_) => return Err(Failure::BadReason.into()),
     }
     let (units, price, was_busy) = (auditor.units, auditor.price, std::mem::replace(&mut auditor.busy, false));
@@ -111,12 +111,7 @@ fn reveal(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, salt: B25
     if case.lot.phase != LotPhase::Revealing {
         return Err(Failure::WrongPhase.into());
     }
-    if height <= case.lot.opened_at {
-        return Err(Failure::TooEarly.into());
-    }
-    if height > case.lot.due {
-        return Err(Failure::TooLate.into());
-    }
+    case.openings_count(step)?;
     check_leaves(&leaves, tasks, case.terms.fuel_per_task)?;
     let root = lot_root(0, &leaves).map_err(|_| Failure::RevealMismatch)?;
     if auditor.commitment != Some(audit_commitment(chain_id, id, index, sender, salt, root.hash, root.fuel)) {

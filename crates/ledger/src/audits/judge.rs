@@ -10,7 +10,7 @@ use assay_types::{
     view::{LotPhase, ReplicaPhase},
 };
 
-use super::{Audit, Auditor, has_key, release};
+use super::{Audit, Auditor, release};
 use crate::{
     disputes,
     jobs::{Case, assign, lifecycle},
@@ -113,8 +113,7 @@ pub(crate) fn decided(
     let stood: Vec<Address> = case.lot.replicas.iter().map(|replica| replica.provider).collect();
     for auditor in wrong {
         let lied = !auditor.leaves.is_empty();
-        let able = has_key(&step.state, &case.id, &auditor.account);
-        let share = match (lied, able) {
+        let share = match (lied, auditor.to_blame(audit.due, case.terms.commit_window)) {
             (true, _) => 10_000,
             (false, true) => step.env.params.late_slash_bps,
             (false, false) => 0,

@@ -35,8 +35,8 @@ pub(crate) fn deliver_key(step: &mut Step<'_>, sender: Address, id: JobId, provi
     if sender != job.renter && listed(step, WORK_REPLICA, &sender).is_empty() {
         return Err(Failure::NotKeyHolder.into());
     }
-    let lots = listed(step, WORK_REPLICA, &provider);
-    if lots.is_empty() && listed(step, WORK_AUDIT, &provider).is_empty() {
+    let (lots, audited) = (listed(step, WORK_REPLICA, &provider), listed(step, WORK_AUDIT, &provider));
+    if lots.is_empty() && audited.is_empty() {
         return Err(Failure::NotAssigned.into());
     }
     if sealed.is_empty() || sealed.len() > usize::try_from(MAX_SEALED_KEY_BYTES).unwrap_or(usize::MAX) {
@@ -47,6 +47,10 @@ pub(crate) fn deliver_key(step: &mut Step<'_>, sender: Address, id: JobId, provi
         return Err(Failure::KeyAlreadyDelivered.into());
     }
     step.write(key, sealed);
+    for index in audited {
+        let case = Case::open(step, id, index)?;
+        audits::keyed(step, &case, &provider)?;
+    }
     for index in lots {
         let mut case = Case::open(step, id, index)?;
         let (window, ends_at) = (case.terms.commit_window, case.job.ends_at);
@@ -118,21 +122,16 @@ pub(crate) fn commit(
 pub(crate) fn reveal(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, salt: B256, leaves: &[Leaf]) -> Done {
     let mut case = Case::open(step, id, index)?;
     let height = step.env.height();
-    let (phase, opened_at, due, first_task) = (case.lot.phase, case.lot.opened_at, case.lot.due, case.first_task());
+    let (phase, first_task) = (case.lot.phase, case.first_task());
     let (tasks, cap) = (case.lot.tasks, case.terms.fuel_per_task);
-    let replica = case.replica_of(&sender)?;
+    let replica = case.replica_of(&sender)?.clone();
     if replica.phase == ReplicaPhase::Revealed || replica.phase == ReplicaPhase::Paid {
         return Err(Failure::AlreadyRevealed.into());
     }
     if phase != LotPhase::Revealing {
         return Err(Failure::WrongPhase.into());
     }
-    if height <= opened_at {
-        return Err(Failure::TooEarly.into());
-    }
-    if height > due {
-        return Err(Failure::TooLate.into());
-    }
+    case.openings_count(step)?;
     check_leaves(leaves, tasks, cap)?;
     let root = lot_root(first_task, leaves).map_err(|_| Failure::RevealMismatch)?;
     let chain_id = step.env.network.chain_id;

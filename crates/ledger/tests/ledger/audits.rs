@@ -263,6 +263,72 @@ fn a_silent_auditor_is_replaced_by_the_validators_and_pays_if_it_had_the_key() {
 }
 
 #[test]
+fn an_auditor_is_not_to_blame_for_a_key_that_came_late_or_is_wrong() {
+    // Reason 2: the key is wrong. Reason 3: its host failed, which is its own affair.
+    for (late, reason, slashed) in [(true, None, false), (false, Some(2), false), (false, Some(3), true)] {
+        let mut net = network();
+        net.register_all(&["p1", "p2"]);
+        let (id, provider, leaves) = committed(&mut net, thorough(1), truth);
+        in_phase(&mut net, id, LotPhase::Auditing);
+        let auditor = auditors(&net, id).remove(0);
+        if late {
+            // With less time left than the job gives its providers.
+            net.pass(10);
+        }
+        let call = IJobs::deliverKeyCall { job: id, provider: addr(&auditor), sealedKey: vec![7; 80].into() };
+        net.ok(&provider, JOBS, 0, call);
+        if let Some(reason) = reason {
+            net.ok(&auditor, AUDITS, 0, IAudits::declineCall { job: id, lot: 0, reason });
+        }
+        in_phase(&mut net, id, LotPhase::Revealing);
+        net.reveal(id, 0, &provider, &leaves);
+        in_phase(&mut net, id, LotPhase::Disclosing);
+        net.disclose(id);
+        net.judge(id, 0, right);
+        assert_eq!(net.provider(&auditor).faults, u64::from(slashed), "late {late}, reason {reason:?}");
+        settled(&mut net, id);
+    }
+}
+
+#[test]
+fn a_draw_whose_beacon_is_forgotten_is_made_with_another_and_what_was_decided_stands() {
+    let mut genesis = genesis();
+    // One thing a block: enough jobs that end keep the chain busy for longer than beacons are kept.
+    genesis.params.max_due_per_block = 1;
+    genesis.params.max_orders_per_account = 1_000;
+    genesis.params.key_window = 5_000;
+    let mut net = Net::of(&genesis);
+    net.register_all(&["p1", "p2"]);
+    let id = net.assigned(JobSpec { lifetime: 9_000, commitWindow: 1_000, ..thorough(1) });
+    net.deliver_keys(id);
+    // Their ends are due between the two draws.
+    let short = JobSpec { lifetime: 8, commitWindow: 2, maxPricePerGigafuel: PRICE / 4, ..spec(1, 1, 1) };
+    let ends: Vec<_> = (0..300)
+        .map(|n| {
+            let escrow = short.escrow().expect("fits");
+            let call = IJobs::submitCall { spec: short.clone() };
+            let signed = sign("renter", tx(net.nonce("renter") + n, JOBS, escrow, call.abi_encode()));
+            assay_ledger::check(&signed, &rules()).expect("valid")
+        })
+        .collect();
+    assert!(net.run(&ends).into_iter().all(|result| outcome(&result.expect("in the block")) == "ok"));
+    net.pass(4);
+    let (who, leaves) = (net.replicas(id, 0).remove(0), truths(&net.lot(id, 0)));
+    let call = with_bill(net.commit_call(id, 0, &who, &leaves), &leaves);
+    net.ok(&who, JOBS, 0, call);
+    net.pass(2);
+    let audit = net.lot(id, 0).audit.expect("known");
+    let wanted_at = audit.draws_at;
+    assert!(audit.audited && !audit.drawn && wanted_at == net.height + 2, "{audit:?} at {}", net.height);
+    net.until(2_000, |net| net.lot(id, 0).audit.is_some_and(|audit| audit.drawn));
+    let audit = net.lot(id, 0).audit.expect("known");
+    assert!(net.height > wanted_at + 256, "the chain was busy for {} blocks", net.height - wanted_at);
+    assert!(audit.draws_at > wanted_at + 256, "another beacon decided");
+    let places = FuelLine::new(&audit.fuels).draw(seed(id, 0, audit.draws_at), 500);
+    assert_eq!((audit.audited, audit.tasks), (true, places));
+}
+
+#[test]
 fn a_provider_that_does_not_open_loses_its_lock_to_those_who_did_their_part() {
     let mut net = network();
     net.register_all(&["p1", "p2"]);
