@@ -17,6 +17,7 @@
 pub(crate) mod app;
 pub(crate) mod core;
 pub(crate) mod engine;
+pub(crate) mod epochs;
 pub(crate) mod gossip;
 pub(crate) mod outcomes;
 pub(crate) mod pace;

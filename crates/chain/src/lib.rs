@@ -4,6 +4,8 @@ pub mod beacon;
 pub mod block;
 pub mod committee;
 mod consensus;
+pub mod evidence;
+pub mod guard;
 pub mod host;
 pub mod index;
 pub mod keys;
@@ -11,6 +13,7 @@ pub mod light;
 pub mod mempool;
 pub mod node;
 pub mod rpc;
+mod scheme;
 pub mod simulated;
 pub mod state;
 

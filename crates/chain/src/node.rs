@@ -2,7 +2,7 @@
 //!
 //! Cheap to clone, independent of the runtime the node runs on. Reads answer from memory.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use assay_types::{
     B256, Bytes, Genesis,
@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::{
+    committee::Committee,
     consensus::core::Core,
+    evidence::Equivocation,
     mempool::{Mempool, Origin, SubmitError},
     state::State,
 };
@@ -104,9 +106,20 @@ impl Node {
         self.core.finality()
     }
 
-    /// Conflicting votes seen.
-    pub fn equivocations(&self) -> u64 {
-        self.core.equivocations.load(Ordering::Relaxed)
+    /// Validators that contradicted themselves, with the proof the ledger takes.
+    pub fn evidence(&self) -> Vec<(Equivocation, Bytes)> {
+        self.core.evidence()
+    }
+
+    /// The validators' epoch under way.
+    pub fn epoch(&self) -> u64 {
+        *self.core.epoch.borrow()
+    }
+
+    /// The committee of the epoch under way, and whether this node sits in it.
+    pub fn committee(&self) -> Option<(Arc<Committee>, bool)> {
+        let (committee, scheme) = self.core.committees.get(self.epoch())?;
+        Some((committee, scheme.votes()))
     }
 
     /// Header and certificate of the first certified block at or after `height` that is archived; a
