@@ -3,7 +3,7 @@
 //!
 //! The bytes are simplex's encoding of the conflict: a tag, then both votes with their signatures.
 
-use assay_types::Address;
+use assay_ledger::Equivocation;
 use commonware_codec::Decode as _;
 use commonware_consensus::{
     Epochable as _, Viewable as _,
@@ -17,21 +17,10 @@ use rand_core::SeedableRng as _;
 use crate::committee::{Committee, Scheme};
 
 /// Most bytes of evidence: two votes.
-pub const MAX_BYTES: usize = 1_024;
+pub(crate) const MAX_BYTES: usize = 1_024;
 
 /// A conflict of votes.
 pub(crate) type Conflict = Activity<Scheme, Digest>;
-
-/// Who contradicted itself, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Equivocation {
-    /// Epoch of the votes.
-    pub epoch: u64,
-    /// View of the votes.
-    pub view: u64,
-    /// Account of the validator.
-    pub account: Address,
-}
 
 /// Reads evidence; none where it is anything else.
 pub(crate) fn read(bytes: &[u8]) -> Option<(Conflict, u64)> {

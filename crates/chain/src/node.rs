@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use assay_ledger::Equivocation;
 use assay_types::{
     B256, Bytes, Genesis,
     block::SharedBlock,
@@ -16,7 +17,6 @@ use tokio::sync::broadcast;
 use crate::{
     committee::Committee,
     consensus::core::Core,
-    evidence::Equivocation,
     mempool::{Mempool, Origin, SubmitError},
     state::State,
 };

@@ -56,6 +56,7 @@ fn network_of_four() -> (Genesis, Vec<ValidatorKeys>) {
         vote_key: keys.vote_key(),
         proof_of_possession: keys.proof_of_possession(),
         address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
+        commission_bps: 500,
     };
     let genesis = Genesis {
         chain_id: CHAIN_ID,
@@ -259,6 +260,7 @@ fn a_blackout_of_all_validators_at_any_moment_loses_no_finalized_block_and_no_re
 
 #[test]
 fn epochs_follow_each_other_without_a_halt_and_who_was_away_for_several_catches_up() {
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_ansi(false).try_init().ok();
     let config = deterministic::Config::default().with_seed(5).with_timeout(Some(Duration::from_secs(600)));
     deterministic::Runner::new(config).start(|context| async move {
         let params = Params { validator_epoch_blocks: 8, idle_block_interval_ms: 100, ..Params::default() };

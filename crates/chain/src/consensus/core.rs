@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, Reject, StateRead};
+use assay_ledger::{Equivocation, BlockBuilder, BlockContext, BlockOutput, CheckRules, Reject, StateRead};
 use assay_types::{
     B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles, staking::committee_hash,
 };
@@ -15,8 +15,8 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     block::{Block, Header, to_b256},
-    evidence::Equivocation,
     committee::{Committee, Committees, PublicKey, Sitting, namespace},
+    crypto::Bls,
     mempool::{Mempool, Origin, Space},
     node::FinalizedTip,
     state::State,
@@ -352,6 +352,7 @@ pub(crate) fn context_of(header: &Header) -> BlockContext {
         timestamp_ms: header.timestamp_ms,
         proposer: header.proposer,
         beacon: header.beacon,
+        crypto: &Bls,
     }
 }
 
