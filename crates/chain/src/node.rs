@@ -8,7 +8,7 @@ use assay_ledger::Equivocation;
 use assay_types::{
     B256, Bytes, Genesis,
     block::SharedBlock,
-    node::{Certificate, Quantiles, StateProof},
+    node::{Certificate, Handover, Quantiles, StateProof},
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,11 @@ impl Node {
     /// Validators that contradicted themselves, with the proof the ledger takes.
     pub fn evidence(&self) -> Vec<(Equivocation, Bytes)> {
         self.core.evidence()
+    }
+
+    /// How committees handed over, to those of epochs after `known`, where other keys sat.
+    pub fn handovers(&self, known: u64) -> Vec<Handover> {
+        self.core.handovers(known, u64::MAX)
     }
 
     /// The validators' epoch under way.

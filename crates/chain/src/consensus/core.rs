@@ -7,7 +7,7 @@ use std::{
 
 use assay_ledger::{Equivocation, BlockBuilder, BlockContext, BlockOutput, CheckRules, Reject, StateRead};
 use assay_types::{
-    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles, staking::committee_hash,
+    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::{Handover, Quantiles}, staking::committee_hash,
 };
 use commonware_cryptography::{Digestible as _, sha256::Digest};
 use parking_lot::{Mutex, RwLock};
@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     block::{Block, Header, to_b256},
-    committee::{Committee, Committees, PublicKey, Sitting, namespace},
+    committee::{Committee, Committees, Sitting, namespace},
     crypto::Bls,
     mempool::{Mempool, Origin, Space},
     node::FinalizedTip,
@@ -50,7 +50,6 @@ pub(crate) struct Core {
     pub(crate) committees: Committees,
     /// What votes and reveals are bound to.
     pub(crate) namespace: Vec<u8>,
-    pub(crate) public_key: PublicKey,
     /// The epoch under way: that of the block after the tip.
     pub(crate) epoch: watch::Sender<u64>,
     pub(crate) mempool: Arc<Mempool>,
@@ -64,6 +63,8 @@ pub(crate) struct Core {
     finality_ms: Mutex<VecDeque<u64>>,
     /// Who contradicted itself, and the proof.
     evidence: Mutex<BTreeMap<Equivocation, Bytes>>,
+    /// By the epoch handed over to.
+    handovers: RwLock<BTreeMap<u64, Arc<Handover>>>,
 }
 
 impl Core {
@@ -71,7 +72,6 @@ impl Core {
         genesis: Genesis,
         genesis_block: Block,
         committees: Committees,
-        public_key: PublicKey,
         limits: crate::mempool::Limits,
     ) -> Self {
         let rules = CheckRules::of_genesis(&genesis);
@@ -82,7 +82,6 @@ impl Core {
             genesis_block,
             committees,
             namespace,
-            public_key,
             epoch: watch::Sender::new(0),
             mempool: Arc::new(mempool),
             versions: Mutex::default(),
@@ -93,6 +92,7 @@ impl Core {
             proposed: Mutex::default(),
             finality_ms: Mutex::default(),
             evidence: Mutex::default(),
+            handovers: RwLock::default(),
         }
     }
 
@@ -258,6 +258,21 @@ impl Core {
             evidence.pop_first();
         }
         evidence.insert(found, proof);
+    }
+
+    pub(crate) fn note_handover(&self, epoch: u64, handover: Handover) {
+        self.handovers.write().insert(epoch, Arc::new(handover));
+    }
+
+    pub(crate) fn has_handover(&self, epoch: u64) -> bool {
+        self.handovers.read().contains_key(&epoch)
+    }
+
+    /// Handovers to epochs after `known` and up to `epoch`, in order.
+    pub(crate) fn handovers(&self, known: u64, epoch: u64) -> Vec<Handover> {
+        let handovers = self.handovers.read();
+        let later = handovers.range(known.saturating_add(1)..).take_while(|(to, _)| **to <= epoch);
+        later.map(|(_, handover)| Handover::clone(handover)).collect()
     }
 
     /// The evidence that is kept.

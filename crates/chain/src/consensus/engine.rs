@@ -245,7 +245,7 @@ where
         genesis.timestamp_ms,
         genesis.params.min_base_fee,
     );
-    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), public_key.clone(), mempool));
+    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), mempool));
     let epocher = FixedEpocher::new(NonZeroU64::new(core.epoch_blocks()).unwrap_or(NonZeroU64::MIN));
     gossip::start(context.child("gossip"), Arc::clone(&core), channels.txs);
 
