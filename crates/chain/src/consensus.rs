@@ -20,5 +20,6 @@ pub(crate) mod engine;
 pub(crate) mod gossip;
 pub(crate) mod outcomes;
 pub(crate) mod pace;
+pub(crate) mod serve;
 pub(crate) mod shelf;
 pub(crate) mod tap;

@@ -13,6 +13,7 @@ pub mod node;
 pub mod rpc;
 pub mod simulated;
 pub mod state;
+pub mod upstream;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
 pub use host::{Host, HostedNode};

@@ -56,6 +56,10 @@ pub(crate) struct Core {
     proposed: Mutex<HashMap<Digest, u64>>,
     finality_ms: Mutex<VecDeque<u64>>,
     pub(crate) equivocations: std::sync::atomic::AtomicU64,
+    /// Lowest height whose block this node ever had.
+    pub(crate) first_block: std::sync::atomic::AtomicU64,
+    /// Highest certified height it has heard of from an upstream.
+    pub(crate) network_height: std::sync::atomic::AtomicU64,
 }
 
 impl Core {
@@ -84,6 +88,8 @@ impl Core {
             proposed: Mutex::default(),
             finality_ms: Mutex::default(),
             equivocations: Default::default(),
+            first_block: Default::default(),
+            network_height: Default::default(),
         }
     }
 
