@@ -10,9 +10,12 @@ pub mod keys;
 pub mod light;
 pub mod mempool;
 pub mod node;
+pub mod retention;
 pub mod rpc;
 pub mod simulated;
+pub mod snapshot;
 pub mod state;
+pub mod sync;
 pub mod upstream;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};

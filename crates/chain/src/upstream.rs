@@ -20,7 +20,7 @@ use assay_types::{B256, Bytes, node::Certificate};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-pub use pool::{Lie, NoUpstream, Pool, STRIKES};
+pub use pool::{Fault, NoUpstream, Pool, STRIKES};
 pub use rpc::{BadAddress, RpcUpstream};
 pub(crate) use rpc::{NOT_FOUND, PRUNED};
 

@@ -106,7 +106,13 @@ impl Rig {
         let (started, start) = oneshot::channel();
         let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
         let task = context.child("validator").spawn(move |context| async move {
-            let config = NodeConfig { genesis, keys, partition: format!("v{at}"), mempool: Limits::default() };
+            let config = NodeConfig {
+                genesis,
+                keys,
+                partition: format!("v{at}"),
+                mempool: Limits::default(),
+                retention: Default::default(),
+            };
             let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
             started.send(node).expect("awaited");
             consensus.await.ok();
@@ -286,7 +292,13 @@ fn with_an_equivocator(seed: u64, open: bool) -> ([u64; 3], [usize; 2]) {
         let (started, start) = oneshot::channel();
         let (oracle, genesis, keys) = (rig.oracle.clone(), rig.genesis.clone(), rig.keys[0].clone());
         let liar = context.child("liar").spawn(move |context| async move {
-            let config = NodeConfig { genesis, keys, partition: "liar".to_owned(), mempool: Limits::default() };
+            let config = NodeConfig {
+                genesis,
+                keys,
+                partition: "liar".to_owned(),
+                mempool: Limits::default(),
+                retention: Default::default(),
+            };
             let (nodes, consensus, spoken) =
                 join_twins(context.child("twins"), &oracle, config, split).await.expect("they start");
             started.send((nodes, spoken)).ok().expect("awaited");

@@ -6,7 +6,7 @@ use assay_types::{Genesis, GenesisError};
 use commonware_broadcast::buffered;
 use commonware_codec::RangeCfg;
 use commonware_consensus::{
-    Heightable as _, Reporters,
+    Reporters,
     marshal::{
         self, Identifier,
         core::Actor as MarshalActor,
@@ -22,7 +22,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digested, Digestible as _, Sha256, certificate::ConstantProvider, sha256::Digest};
 use commonware_glue::stateful::{
-    Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
+    Config as StatefulConfig, Stateful, SyncPlan,
     db::{DatabaseSet, SyncEngineConfig},
 };
 use commonware_p2p::{Blocker, Provider, Receiver, Sender, max_message_size};
@@ -55,6 +55,8 @@ use crate::{
     light::MAX_VALUE_BYTES,
     mempool::Limits,
     node::Node,
+    retention::Retention,
+    sync::{JoinError, join::joined},
 };
 
 /// What a node needs besides a runtime and a network.
@@ -68,6 +70,8 @@ pub struct NodeConfig {
     pub partition: String,
     /// Bounds of the mempool.
     pub mempool: Limits,
+    /// What it keeps of the past.
+    pub retention: Retention,
 }
 
 /// Why a node cannot start.
@@ -119,6 +123,27 @@ pub enum StartError {
         /// What is left.
         free_bytes: u64,
     },
+    /// The node's databases are damaged.
+    #[error(
+        "the node's database of {what} is damaged: {reason}; nothing is guessed: move the directory away and sync again from an upstream, or restore a copy"
+    )]
+    Corrupt {
+        /// Which part.
+        what: &'static str,
+        /// What was found.
+        reason: String,
+    },
+    /// State sync failed.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// A pruning node would keep too little.
+    #[error("a pruning node keeps at least {least} blocks, two epochs of the validators; {given} are configured")]
+    Retention {
+        /// As configured.
+        given: u64,
+        /// Fewest.
+        least: u64,
+    },
     /// The peer-to-peer port is taken.
     #[error("peer-to-peer address {address} is in use: stop the other process or choose another port")]
     PortInUse {
@@ -128,6 +153,16 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl StartError {
+    pub(crate) fn corrupt(what: &'static str, error: &(dyn std::error::Error + '_)) -> Self {
+        Self::damaged(what, error.to_string())
+    }
+
+    pub(crate) fn damaged(what: &'static str, reason: impl Into<String>) -> Self {
+        Self::Corrupt { what, reason: reason.into() }
+    }
 }
 
 /// One channel of the network.
@@ -152,9 +187,9 @@ pub struct Channels<S, R> {
 /// Number of channels; they are numbered from zero.
 pub const CHANNELS: u64 = 6;
 
-const BUFFER: std::num::NonZeroUsize = NZUsize!(1 << 16);
-const MAILBOX: std::num::NonZeroUsize = NZUsize!(256);
-const EPOCH_LENGTH: std::num::NonZeroU64 = NZU64!(u64::MAX);
+pub(crate) const BUFFER: std::num::NonZeroUsize = NZUsize!(1 << 16);
+pub(crate) const MAILBOX: std::num::NonZeroUsize = NZUsize!(256);
+pub(crate) const EPOCH_LENGTH: std::num::NonZeroU64 = NZU64!(u64::MAX);
 
 /// Most bytes a message of this network may have.
 pub fn max_message(committee: &Committee) -> u32 {
@@ -166,7 +201,12 @@ pub fn max_message(committee: &Committee) -> u32 {
     ])
 }
 
-fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+pub(crate) fn archive_config<C>(
+    prefix: &str,
+    name: &str,
+    page_cache: CacheRef,
+    codec_config: C,
+) -> prunable::Config<TwoCap, C> {
     prunable::Config {
         translator: TwoCap,
         metadata_partition: format!("{prefix}-{name}-metadata"),
@@ -182,7 +222,7 @@ fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_confi
     }
 }
 
-fn database_config<E: Spawner + Storage + Clock + Metrics>(
+pub(crate) fn database_config<E: Spawner + Storage + Clock + Metrics>(
     prefix: &str,
     page_cache: CacheRef,
 ) -> <Databases<E> as DatabaseSet<E>>::Config {
@@ -228,24 +268,21 @@ where
     P: Provider<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
-    let NodeConfig { genesis, keys, partition, mempool } = config;
+    let NodeConfig { genesis, keys, partition, mempool, retention } = config;
+    retention.check(&genesis.params)?;
+    let joined = joined(&context, &partition).await;
     let committee = Committee::of_genesis(&genesis)?;
     let scheme = committee.signer(&keys)?;
     let public_key = commonware_cryptography::Signer::public_key(&keys.network);
     let account = committee.seat(&public_key).ok_or(CommitteeError::NotAValidator)?.account;
     let opening = opening_state(&genesis)?;
     let genesis_hash = genesis.hash();
-    let targets = <Databases<E> as DatabaseSet<E>>::initial_sync_targets();
-    let genesis_block = Block::genesis(
-        targets.root,
-        targets.root,
-        targets.range,
-        genesis_hash,
-        genesis.timestamp_ms,
-        genesis.params.min_base_fee,
-    );
+    let genesis_block = opening_block::<E>(&genesis);
     let leader_timeout = Duration::from_millis(genesis.params.idle_block_interval_ms) + Duration::from_millis(1_500);
     let core = Arc::new(Core::new(genesis, genesis_block.clone(), committee.clone(), keys, account, mempool));
+    if let Some(joined) = &joined {
+        core.first_block.store(joined.block.header.height, std::sync::atomic::Ordering::Relaxed);
+    }
     gossip::start(context.child("gossip"), Arc::clone(&core), channels.txs);
 
     let page_cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
@@ -286,18 +323,18 @@ where
         ),
     )
     .await
-    .expect("the archive of certificates opens");
+    .map_err(|e| StartError::corrupt("certificates", &e))?;
     let blocks =
         prunable::Archive::init(context.child("blocks"), archive_config(&partition, "blocks", page_cache.clone(), ()))
             .await
-            .expect("the archive of blocks opens");
+            .map_err(|e| StartError::corrupt("blocks", &e))?;
     let outcomes: Arc<dyn Outcomes> = Archived::new(
         prunable::Archive::init(
             context.child("outcomes"),
             archive_config(&partition, "outcomes", page_cache.clone(), (RangeCfg::from(..), ())),
         )
         .await
-        .expect("the archive of outcomes opens"),
+        .map_err(|e| StartError::corrupt("receipts", &e))?,
     );
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
@@ -307,7 +344,10 @@ where
         marshal::Config {
             provider: ConstantProvider::new(scheme.clone()),
             epocher: FixedEpocher::new(EPOCH_LENGTH),
-            start: plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
+            start: match joined {
+                Some(joined) => marshal::Start::Floor(joined.finalization),
+                None => plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
+            },
             partition_prefix: partition.clone(),
             mailbox_size: MAILBOX,
             view_retention: ViewDelta::new(64),
@@ -338,7 +378,7 @@ where
                 apply_batch_size: NZU64!(1_024),
                 max_outstanding_requests: NZUsize!(8),
             },
-            prune_config: None::<PruneConfig>,
+            prune_config: retention.prune_config(),
             strategy: Sequential,
         },
     );
@@ -361,12 +401,13 @@ where
         async move { marshal.get_block(Identifier::Height(Height::new(height))).await.map(|b| b.inner().clone()) }
             .boxed()
     })
-    .await;
+    .await?;
     let tip = core.tip().map_or(0, |(tip, _)| tip.height);
     for height in tip.saturating_sub(RECENT as u64).saturating_add(1)..=tip {
         core.recall(outcomes.get(height).await);
     }
 
+    retention.keep(&context, Arc::clone(&core), Arc::clone(&outcomes));
     let tap = Tap::new(Arc::clone(&core), context.child("tap"));
     let engine = simplex::Engine::new(
         context.child("simplex"),
@@ -401,24 +442,40 @@ where
     Ok((Node { core, archive: Arc::new(desk) }, handle))
 }
 
+/// Block 0 of a genesis.
+pub(crate) fn opening_block<E: Spawner + Storage + Clock + Metrics>(genesis: &Genesis) -> Block {
+    let targets = <Databases<E> as DatabaseSet<E>>::initial_sync_targets();
+    Block::genesis(
+        targets.root,
+        targets.root,
+        targets.range,
+        genesis.hash(),
+        genesis.timestamp_ms,
+        genesis.params.min_base_fee,
+    )
+}
+
 /// Loads the version the node starts from: what its database holds, or the opening state.
-async fn load<E>(
+pub(crate) async fn load<E>(
     core: &Core,
     database: &Databases<E>,
     opening: crate::state::State,
     block_at: impl Fn(u64) -> BoxFuture<'static, Option<Block>>,
-) where
+) -> Result<(), StartError>
+where
     E: Clock + Spawner + Storage + Metrics,
 {
     let mut entries = Vec::new();
-    {
+    let root = {
         let guard = database.read().await;
         let mut stream = std::pin::pin!(guard.stream_range(..));
         while let Some(entry) = stream.next().await {
-            let (_, value) = entry.expect("the state database reads its own entries");
-            entries.push(decode_entry(&value).expect("the state database holds entries as they were written"));
+            let (_, value) = entry.map_err(|e| StartError::corrupt("state", &e))?;
+            let entry = decode_entry(&value);
+            entries.push(entry.ok_or_else(|| StartError::damaged("state", "an entry of the state does not decode"))?);
         }
-    }
+        guard.root()
+    };
     let state = crate::state::State::from_entries(entries);
     let genesis_block = &core.genesis_block;
     if is_blank(&state) {
@@ -430,13 +487,19 @@ async fn load<E>(
             output: None,
         };
         core.start_from(genesis_block, version);
-        return;
+        return Ok(());
     }
-    let height = assay_ledger::latest(&state).map(|ctx| ctx.height).expect("a state names its height");
-    let block = block_at(height).await.expect("the archive holds the block of the state database");
-    debug_assert_eq!(block.height().get(), height);
+    let latest = assay_ledger::latest(&state);
+    let height = latest.ok_or_else(|| StartError::damaged("state", "it does not say after which block it is"))?.height;
+    let block = block_at(height).await;
+    let block =
+        block.ok_or_else(|| StartError::damaged("blocks", format!("block {height} of the state is missing")))?;
+    if block.header.height != height || block.header.state_root != root {
+        return Err(StartError::damaged("state", format!("its root is not that of block {height}")));
+    }
     let version =
         Version { height, timestamp_ms: block.header.timestamp_ms, beacon: block.header.beacon, state, output: None };
     tracing::info!(height, "resumed");
     core.start_from(&block, version);
+    Ok(())
 }

@@ -86,8 +86,10 @@ pub(crate) async fn blocks(
         };
         let record = record(&marshal, height, block.inner()).await;
         bytes = bytes.saturating_add(record.block.len());
+        let proven = record.certificate.is_some();
         records.push(record);
-        if bytes > MAX_ANSWER_BYTES {
+        // The last one needs a certificate, or those after the last certificate prove nothing.
+        if proven && bytes > MAX_ANSWER_BYTES || bytes > 2 * MAX_ANSWER_BYTES {
             break;
         }
     }

@@ -20,14 +20,24 @@ use super::{Upstream, UpstreamError};
 /// Wrong answers after which an upstream is not asked again.
 pub const STRIKES: u32 = 3;
 
-/// An answer that is proven wrong.
+/// What is wrong with an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Lie(pub String);
+pub enum Fault {
+    /// It is proven wrong.
+    #[error("its answer is wrong: {0}")]
+    Lie(String),
+    /// It may be honest, but does not hold what is needed.
+    #[error("its answer does not suffice: {0}")]
+    Lacks(String),
+}
 
-impl Lie {
-    pub(crate) fn new(what: impl fmt::Display) -> Self {
-        Self(what.to_string())
+impl Fault {
+    pub(crate) fn lie(what: impl fmt::Display) -> Self {
+        Self::Lie(what.to_string())
+    }
+
+    pub(crate) fn lacks(what: impl fmt::Display) -> Self {
+        Self::Lacks(what.to_string())
     }
 }
 
@@ -80,6 +90,11 @@ impl Pool {
         Arc::new(Self { members: upstreams.into_iter().map(member).collect() })
     }
 
+    /// What a pool without members says.
+    pub(crate) fn nobody(&self) -> NoUpstream {
+        self.with_excluded(Failed::default())
+    }
+
     /// Strikes of each upstream, in the order given.
     pub fn strikes(&self) -> Vec<u32> {
         self.members.iter().map(|member| member.strikes.load(Ordering::Relaxed)).collect()
@@ -96,7 +111,7 @@ impl Pool {
     pub(crate) async fn ask<'a, A, T>(
         &'a self,
         ask: impl Fn(&'a dyn Upstream) -> BoxFuture<'a, Result<A, UpstreamError>>,
-        check: impl Fn(A) -> Result<T, Lie>,
+        check: impl Fn(A) -> Result<T, Fault>,
     ) -> Result<T, NoUpstream> {
         let mut failed = Failed::default();
         for member in self.order() {
@@ -112,7 +127,7 @@ impl Pool {
     pub(crate) async fn ask_all<'a, A, T>(
         &'a self,
         ask: impl Fn(&'a dyn Upstream) -> BoxFuture<'a, Result<A, UpstreamError>>,
-        check: impl Fn(A) -> Result<T, Lie>,
+        check: impl Fn(A) -> Result<T, Fault>,
     ) -> Result<Vec<T>, NoUpstream> {
         let members = self.order();
         let answers = futures::future::join_all(members.iter().map(|member| member.question(&ask, &check))).await;
@@ -158,14 +173,14 @@ impl Failed {
 
 enum Why {
     Answered(UpstreamError),
-    Lied(Lie),
+    Unusable(Fault),
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered(error) => error.fmt(f),
-            Self::Lied(lie) => write!(f, "its answer is wrong: {lie}"),
+            Self::Unusable(fault) => fault.fmt(f),
         }
     }
 }
@@ -174,7 +189,7 @@ impl Member {
     async fn question<'a, A, T>(
         &'a self,
         ask: &impl Fn(&'a dyn Upstream) -> BoxFuture<'a, Result<A, UpstreamError>>,
-        check: &impl Fn(A) -> Result<T, Lie>,
+        check: &impl Fn(A) -> Result<T, Fault>,
     ) -> Result<T, Why> {
         let why = match ask(&*self.upstream).await {
             Ok(answer) => match check(answer) {
@@ -182,12 +197,12 @@ impl Member {
                     self.failures.store(0, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(lie) => Why::Lied(lie),
+                Err(fault) => Why::Unusable(fault),
             },
             Err(error) => Why::Answered(error),
         };
         self.failures.fetch_add(1, Ordering::Relaxed);
-        if matches!(why, Why::Lied(_) | Why::Answered(UpstreamError::Malformed(_))) {
+        if matches!(why, Why::Unusable(Fault::Lie(_)) | Why::Answered(UpstreamError::Malformed(_))) {
             let strikes = self.strikes.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             tracing::warn!(upstream = self.upstream.name(), strikes, %why, "an upstream gave a wrong answer");
         } else {
@@ -233,7 +248,8 @@ mod tests {
     fn ask(pool: &Pool) -> Result<u8, NoUpstream> {
         let check = |answer: Vec<BlockRecord>| match answer[0].block[0] {
             1 => Ok(1),
-            _ => Err(Lie::new("not a one")),
+            2 => Err(Fault::lacks("only a two")),
+            _ => Err(Fault::lie("not a one")),
         };
         block_on(pool.ask(|upstream| upstream.blocks(0, 1), check))
     }
@@ -261,6 +277,11 @@ mod tests {
     fn one_that_is_down_or_has_pruned_earns_no_strike() {
         let down = UpstreamError::Unreachable("refused".into());
         let gone = UpstreamError::Pruned("block 1".into());
+        let short = pool(vec![Says("short", Ok(2))]);
+        for _ in 0..5 {
+            assert!(ask(&short).expect_err("not enough").to_string().contains("only a two"));
+        }
+        assert_eq!(short.strikes(), [0]);
         let pool = pool(vec![Says("down", Err(down)), Says("gone", Err(gone))]);
         for _ in 0..5 {
             let error = ask(&pool).expect_err("no answer");
