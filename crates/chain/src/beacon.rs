@@ -15,23 +15,21 @@ use commonware_cryptography::bls12381::primitives::{
     variant::MinPk,
 };
 
-use crate::{
-    committee::Committee,
-    keys::{VoteKey, VoteSignature},
-};
+use crate::keys::{VoteKey, VoteSignature};
 
-fn namespace(committee: &Committee) -> Vec<u8> {
-    [committee.namespace(), b"_BEACON"].concat()
+/// What reveals of the network with namespace `network` are bound to.
+fn namespace(network: &[u8]) -> Vec<u8> {
+    [network, b"_BEACON"].concat()
 }
 
 /// The one value the holder of `key` can reveal at `height`.
-pub fn reveal(committee: &Committee, key: &Private, height: u64) -> VoteSignature {
-    sign_message::<MinPk>(key, &namespace(committee), &height.to_be_bytes())
+pub fn reveal(network: &[u8], key: &Private, height: u64) -> VoteSignature {
+    sign_message::<MinPk>(key, &namespace(network), &height.to_be_bytes())
 }
 
 /// Whether `reveal` is what `key` reveals at `height`.
-pub fn verify(committee: &Committee, key: &VoteKey, height: u64, reveal: &VoteSignature) -> bool {
-    verify_message::<MinPk>(key, &namespace(committee), &height.to_be_bytes(), reveal).is_ok()
+pub fn verify(network: &[u8], key: &VoteKey, height: u64, reveal: &VoteSignature) -> bool {
+    verify_message::<MinPk>(key, &namespace(network), &height.to_be_bytes(), reveal).is_ok()
 }
 
 /// The accumulator after a reveal: keccak256("assay/beacon", previous, reveal).

@@ -59,6 +59,8 @@ pub struct Header {
     pub beacon: B256,
     /// The leader's unique signature over the height; none in genesis.
     pub reveal: Option<VoteSignature>,
+    /// In the last block of an epoch, what commits to the committee of the next.
+    pub next_committee: Option<B256>,
 }
 
 /// A header and its transactions.
@@ -123,6 +125,7 @@ impl Block {
             gas_used: 0,
             beacon: genesis_hash,
             reveal: None,
+            next_committee: None,
         };
         Self { header, txs: Vec::new() }
     }
@@ -144,6 +147,7 @@ impl Write for Header {
         self.gas_used.write(buf);
         buf.put_slice(self.beacon.as_slice());
         self.reveal.write(buf);
+        self.next_committee.map(|hash| hash.0).write(buf);
     }
 }
 
@@ -153,6 +157,7 @@ impl EncodeSize for Header {
             + self.parent.encode_size()
             + self.ops_range.encode_size()
             + self.reveal.encode_size()
+            + self.next_committee.map(|hash| hash.0).encode_size()
             + FIXED_BYTES
     }
 }
@@ -183,6 +188,7 @@ impl Read for Header {
             gas_used: u64::read(buf)?,
             beacon: take::<32>(buf)?.into(),
             reveal: Option::<VoteSignature>::read(buf)?,
+            next_committee: Option::<[u8; 32]>::read(buf)?.map(B256::from),
         })
     }
 }
@@ -270,6 +276,8 @@ impl BoundedBlock for Block {
             + NonEmptyRange::<Location<mmr::Family>>::MAX_ENCODE_SIZE
             + 1
             + VoteSignature::SIZE
+            + 1
+            + 32
             + FIXED_BYTES
             + 4
             + MAX_TXS * 4

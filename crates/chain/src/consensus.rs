@@ -17,7 +17,9 @@
 pub(crate) mod app;
 pub(crate) mod core;
 pub(crate) mod engine;
+pub(crate) mod epochs;
 pub(crate) mod gossip;
+pub(crate) mod handovers;
 pub(crate) mod outcomes;
 pub(crate) mod pace;
 pub(crate) mod serve;

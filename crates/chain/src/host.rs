@@ -7,6 +7,7 @@ use std::{
     fs,
     io::ErrorKind,
     net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,22 +17,19 @@ use std::{
 
 use assay_types::{B256, Genesis};
 use commonware_cryptography::ChaCha20Poly1305;
-use commonware_p2p::{
-    AddressableManager as _,
-    authenticated::lookup::{Config as NetworkConfig, Network},
-};
+use commonware_p2p::authenticated::lookup::{Config as NetworkConfig, Network};
 use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{NZU32, NZUsize, TryFromIterator as _, ordered::Map};
+use commonware_utils::{NZU32, NZUsize};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
     committee::Committee,
-    consensus::engine::{Channels, NodeConfig, StartError, max_message, start},
+    consensus::engine::{Channels, NodeConfig, StartError, max_message, most_seats, start},
     node::Node,
     sync::{FollowerConfig, SYNC_BEYOND, start_follower, state_sync},
     upstream::{Pool, Upstream},
@@ -344,6 +342,7 @@ async fn start_on_sockets(
 ) -> Result<(Node, Handle<()>, Handle<()>), StartError> {
     let HostedNode { config, listen } = node;
     let committee = Committee::of_genesis(&config.genesis)?;
+    let params = &config.genesis.params;
     let handshake = Cups::<_, ChaCha20Poly1305>::new(
         Sake {
             signer: config.keys.network.clone(),
@@ -353,17 +352,14 @@ async fn start_on_sockets(
         },
         cups::Version::V1,
     );
-    let seats = NZUsize!(committee.seats().len().max(1) + 1);
-    let max_message = max_message(&committee);
+    // Those who sit, those who may, and this node.
+    let peers = most_seats(&config.genesis).saturating_add(params.max_candidates).saturating_add(1);
+    let peers = NonZeroUsize::new(peers as usize).unwrap_or(NonZeroUsize::MIN);
+    let max_message = max_message(&config.genesis);
     let loopback = committee.seats().iter().all(|seat| seat.address.ip().is_loopback());
     let configure = if loopback { NetworkConfig::local } else { NetworkConfig::recommended };
-    let network_config = configure(handshake, committee.namespace(), listen, seats, max_message, NZUsize!(256));
+    let network_config = configure(handshake, committee.namespace(), listen, peers, max_message, NZUsize!(256));
     let (mut network, oracle) = Network::new(context.child("network"), network_config);
-    let peers = committee.seats().iter().map(|seat| (seat.network.clone(), seat.address.into()));
-    // Duplicates were refused with the genesis.
-    let peers = Map::try_from_iter(peers).unwrap_or_default();
-    let mut tracking = oracle.clone();
-    tracking.track(0, peers);
     // A quota is also the size of a mailbox for each peer, so generous ones cost memory.
     let mut channel = |number, a_second| network.register(number, Quota::per_second(a_second));
     let channels = Channels {

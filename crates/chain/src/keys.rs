@@ -29,6 +29,8 @@ pub struct ValidatorKeys {
     pub network: ed25519::PrivateKey,
     /// Signs votes and beacon reveals.
     pub vote: Private,
+    /// Takes the place of `vote` in the first epoch whose committee lists it.
+    pub next_vote: Option<Private>,
 }
 
 impl std::fmt::Debug for ValidatorKeys {
@@ -45,7 +47,7 @@ pub struct MalformedKeys;
 impl ValidatorKeys {
     /// New keys.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self { network: Random::random(&mut *rng), vote: Random::random(rng) }
+        Self { network: Random::random(&mut *rng), vote: Random::random(rng), next_vote: None }
     }
 
     /// 64 bytes: the Ed25519 seed, the BLS scalar.
@@ -60,12 +62,17 @@ impl ValidatorKeys {
         let (network, vote) = bytes.split_at_checked(32).filter(|(_, vote)| vote.len() == 32).ok_or(MalformedKeys)?;
         let network = ed25519::PrivateKey::decode(network.to_vec()).map_err(|_| MalformedKeys)?;
         let vote = Private::decode(vote.to_vec()).map_err(|_| MalformedKeys)?;
-        Ok(Self { network, vote })
+        Ok(Self { network, vote, next_vote: None })
     }
 
     /// Public identity on the peer-to-peer layer, 32 bytes.
     pub fn network_key(&self) -> assay_types::B256 {
         assay_types::B256::from_slice(&self.network.public_key().encode())
+    }
+
+    /// The vote keys, the one that comes last.
+    pub fn votes(&self) -> impl Iterator<Item = &Private> {
+        std::iter::once(&self.vote).chain(&self.next_vote)
     }
 
     /// Public vote key, 48 bytes.

@@ -1,13 +1,15 @@
-//! Offline verification: certificate -> header -> state root -> value, trusting the genesis alone.
+//! Offline verification: certificate -> header -> state root -> value, trusting a genesis, or a committee
+//! somebody trusted vouches for, and following the committees from there.
 //!
 //! Pure functions over bytes; no node, no clock, no network.
 
 use assay_types::{
     B256, Bytes, Genesis,
-    node::{Certificate, StateProof},
+    node::{Certificate, Checkpoint, Handover, StateProof},
+    staking::committee_hash,
 };
 use commonware_codec::{Decode as _, DecodeExt as _, RangeCfg};
-use commonware_consensus::simplex::types::Finalization;
+use commonware_consensus::{Epochable as _, simplex::types::Finalization};
 use commonware_cryptography::{Hasher as _, Sha256, certificate::Verifier as _, sha256::Digest};
 use commonware_parallel::Sequential;
 use commonware_storage::{
@@ -40,6 +42,8 @@ pub(crate) const MAX_VALUE_BYTES: usize = 4 << 20;
 pub struct Certified {
     /// Height.
     pub height: u64,
+    /// Epoch whose committee finalized it.
+    pub epoch: u64,
     /// Digest the validators signed.
     pub hash: B256,
     /// Milliseconds since the Unix epoch.
@@ -53,8 +57,8 @@ pub struct Certified {
 /// Which step of a verification failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LightError {
-    /// The genesis has no usable committee.
-    #[error("the genesis is unusable: {0}")]
+    /// No usable committee.
+    #[error("the committee is unusable: {0}")]
     Committee(#[from] CommitteeError),
     /// Not a header.
     #[error("the block header is malformed")]
@@ -73,9 +77,38 @@ pub enum LightError {
         /// Hash of the header.
         header: B256,
     },
-    /// Too few votes, or signatures that do not verify.
-    #[error("the certificate does not verify: the validators of this genesis did not finalize this block")]
-    BadCertificate,
+    /// Too few votes, signatures that do not verify, or those of a committee that is not known here.
+    #[error(
+        "the certificate of epoch {epoch} does not verify under the committee of epoch {known}, the latest known: the validators did not finalize this block, or handovers are missing"
+    )]
+    BadCertificate {
+        /// Epoch of the block.
+        epoch: u64,
+        /// Epoch of the committee it was checked under.
+        known: u64,
+    },
+    /// Before anything that is trusted.
+    #[error("the block is of epoch {epoch}, before the committee that is trusted, of epoch {known}")]
+    BeforeTrust {
+        /// Epoch of the block.
+        epoch: u64,
+        /// First epoch that is trusted.
+        known: u64,
+    },
+    /// Not the last block of an epoch.
+    #[error("block {0} is not the last of an epoch: it hands over to nobody")]
+    NoHandover(u64),
+    /// A handover to a committee that is known already.
+    #[error("a handover to epoch {epoch} after one to epoch {known}: they must be in order")]
+    OldHandover {
+        /// Epoch handed over to.
+        epoch: u64,
+        /// Latest epoch known.
+        known: u64,
+    },
+    /// Other seats than the block commits to.
+    #[error("the seats are not the committee of epoch {0} that the block commits to")]
+    OtherCommittee(u64),
     /// Not a proof.
     #[error("the state proof is malformed")]
     MalformedProof,
@@ -90,49 +123,110 @@ pub fn certificate_of(header: Bytes, certificate: Bytes) -> Result<Certificate, 
     Ok(Certificate { height: read.height, hash: to_b256(&read.digest()), header, certificate })
 }
 
-/// Checks that the validators of `genesis` finalized this header.
-pub fn verify_header(genesis: &Genesis, certified: &Certificate) -> Result<(Certified, Header), LightError> {
-    let committee = Committee::of_genesis(genesis)?;
-    let scheme = committee.verifier();
-    let header = Header::decode(certified.header.to_vec()).map_err(|_| LightError::MalformedHeader)?;
-    let finalization =
-        Finalization::<Scheme, Digest>::decode_cfg(certified.certificate.to_vec(), &scheme.certificate_codec_config())
-            .map_err(|_| LightError::MalformedCertificate)?;
-    let digest = header.digest();
-    if finalization.proposal.payload != digest {
-        let certified = to_b256(&finalization.proposal.payload);
-        return Err(LightError::OtherBlock { certified, header: to_b256(&digest) });
+/// The committees a verifier believes in: one it trusts, and those that were handed over to since.
+///
+/// A certificate is checked under the latest of them that is not after its block's epoch. Where the same
+/// keys sit for many epochs no handover is needed for them: two thirds of keys that are trusted within the
+/// unbonding period signed (as light clients of Tendermint skip, Braithwaite et al., "A Tendermint Light
+/// Client", 2020, with all of the committee in common).
+#[derive(Debug, Clone)]
+pub struct Trust {
+    genesis_hash: B256,
+    committees: Vec<Committee>,
+}
+
+impl Trust {
+    /// Trusts a genesis: its first committee.
+    pub fn of_genesis(genesis: &Genesis) -> Result<Self, LightError> {
+        Ok(Self { genesis_hash: genesis.hash(), committees: vec![Committee::of_genesis(genesis)?] })
     }
-    // The randomness only batches signature checks; here there is one.
-    let mut rng = StdRng::from_seed(committee.genesis_hash().0);
-    if !finalization.verify(&mut rng, &scheme, &Sequential) {
-        return Err(LightError::BadCertificate);
+
+    /// Trusts a committee that came from somebody trusted.
+    pub fn of_checkpoint(checkpoint: &Checkpoint) -> Result<Self, LightError> {
+        let committee = Committee::of_seats(checkpoint.genesis_hash, checkpoint.epoch, &checkpoint.seats)?;
+        Ok(Self { genesis_hash: checkpoint.genesis_hash, committees: vec![committee] })
     }
-    if certified.height != header.height {
-        return Err(LightError::Misstated("height"));
+
+    /// Trusts a genesis and follows the handovers, in order.
+    pub fn following(genesis: &Genesis, handovers: &[Handover]) -> Result<Self, LightError> {
+        let mut trust = Self::of_genesis(genesis)?;
+        for handover in handovers {
+            trust.follow(handover)?;
+        }
+        Ok(trust)
     }
-    if certified.hash != to_b256(&digest) {
-        return Err(LightError::Misstated("block hash"));
+
+    /// The latest committee believed in.
+    pub fn latest(&self) -> &Committee {
+        // There is one from the start.
+        &self.committees[self.committees.len() - 1]
     }
-    let facts = Certified {
-        height: header.height,
-        hash: to_b256(&digest),
-        timestamp_ms: header.timestamp_ms,
-        state_root: to_b256(&header.state_root),
-        signers: finalization.certificate.signers.count() as u32,
-    };
-    Ok((facts, header))
+
+    /// Believes in the next committee, if the present one handed over to it. Gives what the block says.
+    pub fn follow(&mut self, handover: &Handover) -> Result<Certified, LightError> {
+        let certificate = certificate_of(handover.header.clone(), handover.certificate.clone())?;
+        let (facts, header) = self.verify_header(&certificate)?;
+        let Some(commitment) = header.next_committee else { return Err(LightError::NoHandover(facts.height)) };
+        let epoch = header.context.round.epoch().get().saturating_add(1);
+        if epoch <= self.latest().epoch() {
+            return Err(LightError::OldHandover { epoch, known: self.latest().epoch() });
+        }
+        if committee_hash(epoch, &handover.seats) != commitment {
+            return Err(LightError::OtherCommittee(epoch));
+        }
+        self.committees.push(Committee::of_seats(self.genesis_hash, epoch, &handover.seats)?);
+        Ok(facts)
+    }
+
+    /// Checks that the validators finalized this header.
+    pub fn verify_header(&self, certified: &Certificate) -> Result<(Certified, Header), LightError> {
+        let header = Header::decode(certified.header.to_vec()).map_err(|_| LightError::MalformedHeader)?;
+        let epoch = header.context.round.epoch().get();
+        let committee = self.committees.iter().rev().find(|committee| committee.epoch() <= epoch);
+        let committee = committee.ok_or(LightError::BeforeTrust { epoch, known: self.committees[0].epoch() })?;
+        let scheme = committee.verifier();
+        let finalization = Finalization::<Scheme, Digest>::decode_cfg(
+            certified.certificate.to_vec(),
+            &scheme.certificate_codec_config(),
+        )
+        .map_err(|_| LightError::MalformedCertificate)?;
+        let digest = header.digest();
+        if finalization.proposal.payload != digest {
+            let certified = to_b256(&finalization.proposal.payload);
+            return Err(LightError::OtherBlock { certified, header: to_b256(&digest) });
+        }
+        // The randomness only batches signature checks; here there is one.
+        let mut rng = StdRng::from_seed(self.genesis_hash.0);
+        if finalization.epoch().get() != epoch || !finalization.verify(&mut rng, &scheme, &Sequential) {
+            return Err(LightError::BadCertificate { epoch, known: committee.epoch() });
+        }
+        if certified.height != header.height {
+            return Err(LightError::Misstated("height"));
+        }
+        if certified.hash != to_b256(&digest) {
+            return Err(LightError::Misstated("block hash"));
+        }
+        let facts = Certified {
+            height: header.height,
+            epoch,
+            hash: to_b256(&digest),
+            timestamp_ms: header.timestamp_ms,
+            state_root: to_b256(&header.state_root),
+            signers: finalization.certificate.signers.count() as u32,
+        };
+        Ok((facts, header))
+    }
 }
 
 /// Checks a state proof down from its certificate. Gives what the header says.
-pub fn verify_state(genesis: &Genesis, proof: &StateProof) -> Result<Certified, LightError> {
+pub fn verify_state(trust: &Trust, proof: &StateProof) -> Result<Certified, LightError> {
     let certificate = Certificate {
         height: proof.height,
         hash: proof.hash,
         header: proof.header.clone(),
         certificate: proof.certificate.clone(),
     };
-    let (facts, header) = verify_header(genesis, &certificate)?;
+    let (facts, header) = trust.verify_header(&certificate)?;
     if proof.state_root != facts.state_root {
         return Err(LightError::Misstated("state root"));
     }

@@ -4,16 +4,18 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use assay_ledger::Equivocation;
 use assay_types::{
     B256, Bytes, Genesis,
     block::SharedBlock,
-    node::{Certificate, Quantiles, StateProof},
+    node::{Certificate, Handover, Quantiles, StateProof},
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::{
+    committee::Committee,
     consensus::core::Core,
     mempool::{Mempool, Origin, SubmitError},
     state::State,
@@ -41,6 +43,7 @@ pub(crate) trait Archive: Send + Sync {
     fn tip(&self, after: u64) -> BoxFuture<'static, Result<Certificate, UpstreamError>>;
     fn blocks(&self, from: u64, count: u64) -> BoxFuture<'static, Result<Vec<BlockRecord>, UpstreamError>>;
     fn block(&self, hash: B256) -> BoxFuture<'static, Result<BlockRecord, UpstreamError>>;
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'static, Result<Vec<Handover>, UpstreamError>>;
     fn state_ops(&self, request: Bytes) -> BoxFuture<'static, Result<Bytes, UpstreamError>>;
 }
 
@@ -123,9 +126,20 @@ impl Node {
         self.core.finality()
     }
 
-    /// Conflicting votes seen.
-    pub fn equivocations(&self) -> u64 {
-        self.core.equivocations.load(Ordering::Relaxed)
+    /// Validators that contradicted themselves, with the proof the ledger takes.
+    pub fn evidence(&self) -> Vec<(Equivocation, Bytes)> {
+        self.core.evidence()
+    }
+
+    /// The validators' epoch under way.
+    pub fn epoch(&self) -> u64 {
+        *self.core.epoch.borrow()
+    }
+
+    /// The committee of the epoch under way, and whether this node sits in it.
+    pub fn committee(&self) -> Option<(Arc<Committee>, bool)> {
+        let (committee, scheme) = self.core.committees.get(self.epoch())?;
+        Some((committee, scheme.votes()))
     }
 
     /// Header and certificate of the first certified block at or after `height` that is archived; a

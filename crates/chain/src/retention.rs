@@ -36,8 +36,8 @@ const EVERY: u64 = 64;
 impl Retention {
     /// Fewest blocks that a pruning node may keep: two epochs of the validators, so that whoever was
     /// away for one still finds its end.
-    pub fn least(_params: &Params) -> u64 {
-        2 * 7_200
+    pub fn least(params: &Params) -> u64 {
+        u64::from(params.validator_epoch_blocks).saturating_mul(2)
     }
 
     /// Refuses to keep too little.

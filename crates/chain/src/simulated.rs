@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use assay_types::Genesis;
 use commonware_cryptography::Signer as _;
 use commonware_p2p::{
     Recipients,
@@ -34,14 +35,13 @@ pub fn identities(committee: &Committee) -> Vec<PublicKey> {
     committee.seats().iter().map(|seat| seat.network.clone()).collect()
 }
 
-/// Starts a network without links between the validators.
-pub async fn network<E: Runtime>(context: E, committee: &Committee) -> Oracle<PublicKey, E> {
-    let validators = identities(committee);
+/// Starts a network of these validators, of `genesis` and later ones, without links between them.
+pub async fn network<E: Runtime>(context: E, genesis: &Genesis, validators: Vec<PublicKey>) -> Oracle<PublicKey, E> {
     let config = simulated::Config {
-        max_size: max_message(committee),
+        max_size: max_message(genesis),
         max_peers_per_set: std::num::NonZeroUsize::new(validators.len()).unwrap_or(NZUsize!(1)),
         disconnect_on_block: true,
-        tracked_peer_sets: NZUsize!(1),
+        tracked_peer_sets: NZUsize!(4),
     };
     let (network, oracle) = Network::new_with_peers(context, config, validators).await;
     network.start();
@@ -71,7 +71,7 @@ pub async fn join<E: Runtime>(
 ) -> Result<(Node, Handle<()>), StartError> {
     let control = oracle.control(config.keys.network.public_key());
     let channels = in_order(register(&control).await);
-    start(context, config, channels, oracle.manager(), control).await
+    start(context, config, channels, oracle.socket_manager(), control).await
 }
 
 type Registered<E> = (Sender<PublicKey, E>, Receiver<PublicKey>);
@@ -136,8 +136,8 @@ pub async fn join_twins<E: Runtime>(
         second.push((senders.1, receivers.1));
     }
     let twin = NodeConfig { partition: format!("{}-twin", config.partition), ..config.clone() };
-    let one = start(context.child("one"), config, in_order(first), oracle.manager(), control.clone()).await?;
-    let other = start(context.child("other"), twin, in_order(second), oracle.manager(), control).await?;
+    let one = start(context.child("one"), config, in_order(first), oracle.socket_manager(), control.clone()).await?;
+    let other = start(context.child("other"), twin, in_order(second), oracle.socket_manager(), control).await?;
     Ok(([one.0, other.0], [one.1, other.1], spoken))
 }
 

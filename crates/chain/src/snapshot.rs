@@ -45,6 +45,8 @@ pub(crate) mod kind {
     pub(crate) const BOUNDARY: u8 = 3;
     /// First location as 8 bytes, answer to the request for operations.
     pub(crate) const OPERATIONS: u8 = 4;
+    /// Handovers to epoch 1 and all after it up to the block's, a JSON array.
+    pub(crate) const HANDOVERS: u8 = 5;
 }
 
 /// What a snapshot says about itself.

@@ -16,7 +16,10 @@ mod local;
 mod pool;
 mod rpc;
 
-use assay_types::{B256, Bytes, node::Certificate};
+use assay_types::{
+    B256, Bytes,
+    node::{Certificate, Handover},
+};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +88,9 @@ pub trait Upstream: Send + Sync + 'static {
     /// Operations of the state log with their proof: an encoded `qmdb::sync` response to the encoded
     /// request. It may hold fewer operations than asked for, never none.
     fn state_ops(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, UpstreamError>>;
+
+    /// How the committees of `epoch` and after it came to sit, without a gap; none if it knows none yet.
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'_, Result<Vec<Handover>, UpstreamError>>;
 
     /// Passes a signed transaction on.
     fn submit(&self, raw: Bytes) -> BoxFuture<'_, Result<B256, UpstreamError>>;

@@ -10,10 +10,10 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     Node, NodeConfig,
-    committee::{Committee, PublicKey},
+    committee::PublicKey,
     keys::ValidatorKeys,
     mempool::Limits,
-    simulated::{Split, identities, join, join_twins, link, network, unlink},
+    simulated::{Split, join, join_twins, link, network, unlink},
 };
 use assay_ledger::{account, books};
 use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
@@ -56,6 +56,7 @@ fn network_of_four() -> (Genesis, Vec<ValidatorKeys>) {
         vote_key: keys.vote_key(),
         proof_of_possession: keys.proof_of_possession(),
         address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
+        commission_bps: 500,
     };
     let genesis = Genesis {
         chain_id: CHAIN_ID,
@@ -83,11 +84,14 @@ struct Rig {
 
 impl Rig {
     async fn new(context: &Context) -> Self {
-        let (genesis, keys) = network_of_four();
-        let committee = Committee::of_genesis(&genesis).expect("a committee");
-        let oracle = network(context.child("network"), &committee).await;
-        assert_eq!(identities(&committee).len(), 4);
-        let names = keys.iter().map(|keys| keys.network.public_key()).collect();
+        Self::with(context, Params::default()).await
+    }
+
+    async fn with(context: &Context, params: Params) -> Self {
+        let (mut genesis, keys) = network_of_four();
+        genesis.params = params;
+        let names: Vec<PublicKey> = keys.iter().map(|keys| keys.network.public_key()).collect();
+        let oracle = network(context.child("network"), &genesis, names.clone()).await;
         let mut rig = Self { genesis, keys, names, oracle, nodes: Vec::new(), tasks: Vec::new() };
         for one in 0..4 {
             for other in 0..one {
@@ -112,6 +116,7 @@ impl Rig {
                 partition: format!("v{at}"),
                 mempool: Limits::default(),
                 retention: Default::default(),
+                guard: None,
             };
             let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
             started.send(node).expect("awaited");
@@ -261,6 +266,45 @@ fn a_blackout_of_all_validators_at_any_moment_loses_no_finalized_block_and_no_re
 }
 
 #[test]
+fn epochs_follow_each_other_without_a_halt_and_who_was_away_for_several_catches_up() {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_ansi(false)
+        .try_init()
+        .ok();
+    let config = deterministic::Config::default().with_seed(5).with_timeout(Some(Duration::from_secs(600)));
+    deterministic::Runner::new(config).start(|context| async move {
+        let params = Params { validator_epoch_blocks: 8, idle_block_interval_ms: 100, ..Params::default() };
+        let mut rig = Rig::with(&context, params).await;
+        rig.reach(&context, 0, 100).await;
+        let block = |height| rig.nodes[0].recent_block(height).expect("recent").timestamp_ms;
+        let gaps: Vec<u64> = (1..100).map(|height| block(height + 1) - block(height)).collect();
+        let longest = *gaps.iter().max().expect("blocks");
+        assert!(longest < 1_000, "a halt of {longest} ms: {gaps:?}");
+        rig.tasks[3].abort();
+        let before = rig.height(0);
+        rig.reach(&context, 0, before + 60).await;
+        let (node, task) = rig.start(&context, 3).await;
+        (rig.nodes[3], rig.tasks[3]) = (node, task);
+        rig.agree(&context).await;
+        assert!(rig.nodes[3].epoch() >= (before + 60) / 8, "in epoch {}", rig.nodes[3].epoch());
+        // And all of them, stopped between two epochs.
+        for at in 0..4 {
+            rig.tasks[at].abort();
+        }
+        for at in 0..4 {
+            let (node, task) = rig.start(&context, at).await;
+            (rig.nodes[at], rig.tasks[at]) = (node, task);
+        }
+        rig.send(0, 0..10);
+        for at in 0..4 {
+            rig.paid(&context, at, 10).await;
+        }
+        rig.agree(&context).await;
+    });
+}
+
+#[test]
 fn a_leader_with_nothing_to_propose_hears_of_finality_as_soon_as_the_others() {
     let config = deterministic::Config::default().with_seed(3).with_timeout(Some(Duration::from_secs(300)));
     deterministic::Runner::new(config).start(|context| async move {
@@ -282,7 +326,7 @@ fn a_leader_with_nothing_to_propose_hears_of_finality_as_soon_as_the_others() {
 
 /// Validator 0 equivocates: two nodes with its keys, one heard by validator 1, the other by 2 and 3.
 /// Returns how often each honest validator saw it, and the blocks only one half sent.
-fn with_an_equivocator(seed: u64, open: bool) -> ([u64; 3], [usize; 2]) {
+fn with_an_equivocator(seed: u64, open: bool) -> ([usize; 3], [usize; 2]) {
     let config = deterministic::Config::default().with_seed(seed).with_timeout(Some(Duration::from_secs(300)));
     deterministic::Runner::new(config).start(|context| async move {
         let rig = Rig::new(&context).await;
@@ -298,6 +342,7 @@ fn with_an_equivocator(seed: u64, open: bool) -> ([u64; 3], [usize; 2]) {
                 partition: "liar".to_owned(),
                 mempool: Limits::default(),
                 retention: Default::default(),
+                guard: None,
             };
             let (nodes, consensus, spoken) =
                 join_twins(context.child("twins"), &oracle, config, split).await.expect("they start");
@@ -346,7 +391,7 @@ fn with_an_equivocator(seed: u64, open: bool) -> ([u64; 3], [usize; 2]) {
             assert!(books(&state).expect("books").balance());
             assert!(account(&state, receiver()).balance >= had);
         }
-        let seen = [1, 2, 3].map(|at: usize| rig.nodes[at].equivocations());
+        let seen = [1, 2, 3].map(|at: usize| rig.nodes[at].evidence().len());
         (seen, spoken.apart())
     })
 }
@@ -365,6 +410,6 @@ fn a_double_vote_that_is_heard_is_seen_and_its_author_shut_out() {
     for seed in [1, 2] {
         let (seen, apart) = with_an_equivocator(seed, true);
         println!("seed {seed}: seen {seen:?}, blocks of one half only {apart:?}");
-        assert!(seen.iter().sum::<u64>() > 0, "nobody saw it: {seen:?}");
+        assert!(seen.iter().sum::<usize>() > 0, "nobody saw it: {seen:?}");
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use alloy_primitives::B256;
 use assay_chain::{
-    committee::{Committee, PublicKey},
+    committee::PublicKey,
     keys::ValidatorKeys,
     simulated,
 };
@@ -134,9 +134,8 @@ impl World {
         let mut rng = StdRng::seed_from_u64(scenario.seed ^ 0xA55A);
         let keys: Vec<ValidatorKeys> = (0..VALIDATORS).map(|_| ValidatorKeys::generate(&mut rng)).collect();
         let genesis = network::genesis(&keys);
-        let committee = Committee::of_genesis(&genesis).expect("a good genesis");
-        let oracle = simulated::network(context.child("network"), &committee).await;
         let names: Vec<PublicKey> = keys.iter().map(|keys| keys.network.public_key()).collect();
+        let oracle = simulated::network(context.child("network"), &genesis, names.clone()).await;
         let engine = Engine::new(EngineConfig::default()).expect("the sandbox starts");
         let market = Market::new(genesis.params.clone());
         let mut world = Self {

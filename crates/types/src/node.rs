@@ -4,7 +4,7 @@
 use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 
-use crate::block::Receipt;
+use crate::{block::Receipt, staking::Seat};
 
 /// Where a node stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,31 @@ pub struct Certificate {
     pub header: Bytes,
     /// Encoded finality certificate.
     pub certificate: Bytes,
+}
+
+/// How one committee names the next: the certified last block of an epoch, and the seats it commits to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover {
+    /// Encoded header of the last block of an epoch.
+    pub header: Bytes,
+    /// Encoded finality certificate over it.
+    pub certificate: Bytes,
+    /// The committee of the next epoch.
+    pub seats: Vec<Seat>,
+}
+
+/// A committee somebody trusts, as of a time: what a verification starts from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Names the network.
+    pub genesis_hash: B256,
+    /// Epoch the committee votes in.
+    pub epoch: u64,
+    /// The committee.
+    pub seats: Vec<Seat>,
+    /// When it was known to be that committee: the time of the block that fixed it, milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
 }
 
 /// Proof that the state has a value under a key, or none.

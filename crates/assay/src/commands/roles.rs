@@ -100,6 +100,7 @@ pub(crate) async fn node(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
         partition: "validator".to_owned(),
         mempool: Limits::default(),
         retention: Default::default(),
+        guard: None,
     };
     let (path, listen) = (dir.join("validators"), file.listen);
     let started = tokio::task::spawn_blocking(move || Host::start(path, vec![HostedNode { config, listen }], 2)).await;

@@ -240,6 +240,7 @@ async fn start_nodes(dir: &StateDir, genesis: &Genesis, roster: &Roster) -> Outc
             partition: format!("validator-{}", index + 1),
             mempool: Limits::default(),
             retention: Default::default(),
+            guard: None,
         };
         hosted.push(HostedNode { config, listen });
     }

@@ -33,6 +33,7 @@ use super::{
     core::{Core, MAX_STEP_MS, Version, encode_entry},
     outcomes::Outcomes,
 };
+use crate::crypto::Bls;
 use crate::{
     beacon,
     block::{Block, Header, RoundContext, transactions_root},
@@ -134,13 +135,16 @@ impl App {
         let params = self.core.params();
         let earliest = parent.timestamp_ms.saturating_add(params.min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
-        let Some(seat) = self.core.committee.seat(&context.leader) else { return false };
+        let epoch = self.core.epoch_of(header.height);
+        let Some((committee, _)) = self.core.sitting(epoch, &parent.state) else { return false };
+        let Some(seat) = committee.seat(&context.leader) else { return false };
         let Some(reveal) = &header.reveal else { return false };
         header.context == *context
             && Some(header.height) == parent.height.checked_add(1)
             && (earliest..=latest).contains(&header.timestamp_ms)
             && header.proposer == seat.account
-            && beacon::verify(&self.core.committee, &seat.vote, header.height, reveal)
+            && context.round.epoch().get() == epoch
+            && beacon::verify(&self.core.namespace, &seat.vote, header.height, reveal)
             && header.beacon == beacon::accumulate(parent.beacon, reveal)
     }
 }
@@ -187,21 +191,24 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let parent = self.parent_version(&parent_block, ancestry).await?;
         let started = now_ms(&rt);
         let height = parent.height.checked_add(1)?;
-        let reveal = beacon::reveal(&self.core.committee, &self.core.keys.vote, height);
+        let (committee, _) = self.core.sitting(self.core.epoch_of(height), &parent.state)?;
+        let (seat, key) = committee.seat_of(self.core.committees.keys())?;
+        let (account, reveal) = (seat.account, beacon::reveal(&self.core.namespace, key, height));
         let beacon = beacon::accumulate(parent.beacon, &reveal);
         let earliest = parent.timestamp_ms.saturating_add(self.core.params().min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
         let timestamp_ms = now_ms(&rt).clamp(earliest, latest);
-        let ctx = BlockContext { height, timestamp_ms, proposer: self.core.account, beacon };
+        let ctx = BlockContext { height, timestamp_ms, proposer: account, beacon, crypto: &Bls };
         let (txs, version) = self.core.build(&parent, ctx);
         let merkleized = self.merkleize::<E>(&version, batches).await;
+        let next_committee = self.core.next_committee(&version);
         let output = version.output.as_ref()?;
         let header = Header {
             context,
             parent: parent_block.digest(),
             height,
             timestamp_ms,
-            proposer: self.core.account,
+            proposer: account,
             state_root: merkleized.root(),
             ops_root: merkleized.ops_root(),
             ops_range: non_empty_range!(merkleized.sync_boundary(), merkleized.bounds().tip.size),
@@ -211,6 +218,7 @@ impl<E: Spawner + StorageContext> Application<E> for App {
             gas_used: output.gas_used,
             beacon,
             reveal: Some(reveal),
+            next_committee,
         };
         let block = Block { header, txs };
         let digest = block.digest();
@@ -249,7 +257,8 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let agrees = header.state_root == merkleized.root()
             && header.receipts_root == output.receipts_root
             && header.base_fee == output.base_fee
-            && header.gas_used == output.gas_used;
+            && header.gas_used == output.gas_used
+            && header.next_committee == self.core.next_committee(&version);
         if !agrees {
             tracing::warn!(height = header.height, "a block commits to another outcome than its transactions have");
             return None;

@@ -2,28 +2,38 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, Reject, StateRead};
-use assay_types::{Address, B256, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles};
+use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, Equivocation, Reject, StateRead};
+use assay_types::{
+    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles,
+    staking::committee_hash,
+};
+use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{Digestible as _, sha256::Digest};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
     block::{Block, Header, to_b256},
-    committee::Committee,
-    keys::ValidatorKeys,
+    committee::{Committee, CommitteeError, Committees, PublicKey, Sitting, namespace},
+    crypto::Bls,
     mempool::{Mempool, Origin, Space},
     node::FinalizedTip,
     state::State,
+    sync::join::Joined,
 };
 
 /// Finalized blocks kept in memory for readers that lag.
 pub(crate) const RECENT: usize = 1_024;
 /// Own proposals whose finality time is remembered.
 const FIGURES: usize = 4_096;
+/// Conflicts of votes that are kept.
+const EVIDENCE: usize = 256;
 /// A block may be at most this much later than its parent. Together with waiting for the local clock
 /// it bounds how long a leader with a fast clock can hold its voters up.
 pub(crate) const MAX_STEP_MS: u64 = 10_000;
@@ -43,9 +53,12 @@ pub(crate) struct Version {
 pub(crate) struct Core {
     pub(crate) genesis: Genesis,
     pub(crate) genesis_block: Block,
-    pub(crate) committee: Committee,
-    pub(crate) keys: ValidatorKeys,
-    pub(crate) account: Address,
+    pub(crate) committees: Committees,
+    /// What votes and reveals are bound to.
+    pub(crate) namespace: Vec<u8>,
+    pub(crate) public_key: PublicKey,
+    /// The epoch under way: that of the block after the tip.
+    pub(crate) epoch: watch::Sender<u64>,
     pub(crate) mempool: Arc<Mempool>,
     versions: Mutex<HashMap<Digest, Version>>,
     /// Turns true once the version the node starts from is loaded.
@@ -55,30 +68,33 @@ pub(crate) struct Core {
     pub(crate) blocks: broadcast::Sender<SharedBlock>,
     proposed: Mutex<HashMap<Digest, u64>>,
     finality_ms: Mutex<VecDeque<u64>>,
-    pub(crate) equivocations: std::sync::atomic::AtomicU64,
     /// Lowest height whose block this node ever had.
-    pub(crate) first_block: std::sync::atomic::AtomicU64,
+    pub(crate) first_block: AtomicU64,
+    boundary: Mutex<Option<(u64, Digest, B256)>>,
     /// Highest certified height it has heard of from an upstream.
-    pub(crate) network_height: std::sync::atomic::AtomicU64,
+    pub(crate) network_height: AtomicU64,
+    /// Who contradicted itself, and the proof.
+    evidence: Mutex<BTreeMap<Equivocation, Bytes>>,
 }
 
 impl Core {
     pub(crate) fn new(
         genesis: Genesis,
         genesis_block: Block,
-        committee: Committee,
-        keys: ValidatorKeys,
-        account: Address,
+        committees: Committees,
+        public_key: PublicKey,
         limits: crate::mempool::Limits,
     ) -> Self {
         let rules = CheckRules::of_genesis(&genesis);
         let mempool = Mempool::new(limits, rules, 0, genesis.params.min_base_fee);
+        let namespace = namespace(genesis.hash());
         Self {
             genesis,
             genesis_block,
-            committee,
-            keys,
-            account,
+            committees,
+            namespace,
+            public_key,
+            epoch: watch::Sender::new(0),
             mempool: Arc::new(mempool),
             versions: Mutex::default(),
             ready: watch::Sender::new(false),
@@ -87,16 +103,37 @@ impl Core {
             blocks: broadcast::Sender::new(RECENT),
             proposed: Mutex::default(),
             finality_ms: Mutex::default(),
-            equivocations: Default::default(),
             first_block: Default::default(),
+            boundary: Mutex::default(),
             network_height: Default::default(),
+            evidence: Mutex::default(),
         }
+    }
+
+    /// Notes where the node began, if that was not genesis: the committee of that epoch, which no state
+    /// before it names, and the block that the epoch builds on.
+    pub(crate) fn began_at(&self, joined: &Joined) -> Result<(), CommitteeError> {
+        self.first_block.store(joined.block.header.height, Ordering::Relaxed);
+        if let Some(handover) = &joined.handover
+            && let Ok(header) = Header::decode(handover.header.to_vec())
+        {
+            let epoch = header.context.round.epoch().get().saturating_add(1);
+            self.committees.add(Committee::of_seats(self.genesis.hash(), epoch, &handover.seats)?);
+            *self.boundary.lock() = Some((epoch, header.digest(), header.beacon));
+        }
+        Ok(())
+    }
+
+    /// The last block before the epoch in which this node began, which it does not hold, and its beacon.
+    pub(crate) fn boundary(&self, epoch: u64) -> Option<(Digest, B256)> {
+        self.boundary.lock().filter(|(began, ..)| *began == epoch).map(|(_, digest, beacon)| (digest, beacon))
     }
 
     /// Sets the version the node starts from: what its database holds.
     pub(crate) fn start_from(&self, block: &Block, version: Version) {
         let digest = block.digest();
         *self.tip.write() = Some((tip_of(digest, &block.header), version.clone()));
+        self.epoch.send_replace(self.epoch_of(version.height.saturating_add(1)));
         self.versions.lock().insert(digest, version);
         self.ready.send_replace(true);
     }
@@ -117,6 +154,43 @@ impl Core {
 
     pub(crate) fn params(&self) -> &Params {
         &self.genesis.params
+    }
+
+    /// The epoch of a height.
+    pub(crate) fn epoch_of(&self, height: u64) -> u64 {
+        height / self.epoch_blocks()
+    }
+
+    /// Blocks of an epoch.
+    pub(crate) fn epoch_blocks(&self) -> u64 {
+        u64::from(self.genesis.params.validator_epoch_blocks).max(1)
+    }
+
+    /// Whether the block at `height` is the last of its epoch.
+    pub(crate) fn ends_epoch(&self, height: u64) -> bool {
+        self.epoch_of(height) != self.epoch_of(height.saturating_add(1))
+    }
+
+    /// Who sits in `epoch`, by a state after the block that fixed it.
+    pub(crate) fn sitting(&self, epoch: u64, state: &State) -> Option<Sitting> {
+        if let Some(sitting) = self.committees.get(epoch) {
+            return Some(sitting);
+        }
+        let seats = assay_ledger::committee(state, epoch)?;
+        match Committee::of_seats(self.genesis.hash(), epoch, &seats) {
+            Ok(committee) => Some(self.committees.add(committee)),
+            Err(error) => {
+                tracing::error!(target: "consensus", epoch, %error, "the ledger fixed a committee nobody can check");
+                None
+            }
+        }
+    }
+
+    /// What the last block of an epoch commits to: the committee of the next, which its state has fixed.
+    pub(crate) fn next_committee(&self, version: &Version) -> Option<B256> {
+        let next = self.epoch_of(version.height).saturating_add(1);
+        let ends = self.ends_epoch(version.height);
+        ends.then(|| assay_ledger::committee(&version.state, next))?.map(|seats| committee_hash(next, &seats))
     }
 
     /// The finalized tip and its state.
@@ -205,6 +279,25 @@ impl Core {
         }
     }
 
+    /// Keeps checked evidence until somebody reports it.
+    pub(crate) fn note_evidence(&self, found: Equivocation, proof: Bytes) {
+        let mut evidence = self.evidence.lock();
+        if evidence.contains_key(&found) {
+            return;
+        }
+        tracing::warn!(target: "consensus", account = %found.account, epoch = found.epoch, view = found.view,
+            "a validator signed two votes that contradict each other");
+        while evidence.len() >= EVIDENCE {
+            evidence.pop_first();
+        }
+        evidence.insert(found, proof);
+    }
+
+    /// The evidence that is kept.
+    pub(crate) fn evidence(&self) -> Vec<(Equivocation, Bytes)> {
+        self.evidence.lock().iter().map(|(found, proof)| (*found, proof.clone())).collect()
+    }
+
     /// Records when this node began to build a block.
     pub(crate) fn note_proposed(&self, digest: Digest, now_ms: u64) {
         let mut proposed = self.proposed.lock();
@@ -263,6 +356,9 @@ impl Core {
                 recent.pop_first();
             }
             drop(recent);
+            let next = self.epoch_of(block.header.height.saturating_add(1));
+            self.sitting(next, &version.state);
+            self.epoch.send_if_modified(|epoch| std::mem::replace(epoch, next) != next);
             // Nobody listening is fine.
             self.blocks.send(shared).ok();
         }
@@ -289,6 +385,7 @@ pub(crate) fn context_of(header: &Header) -> BlockContext {
         timestamp_ms: header.timestamp_ms,
         proposer: header.proposer,
         beacon: header.beacon,
+        crypto: &Bls,
     }
 }
 

@@ -1,31 +1,26 @@
 //! Wires the actors of one node together and starts them.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use assay_types::{Genesis, GenesisError};
 use commonware_broadcast::buffered;
 use commonware_codec::RangeCfg;
 use commonware_consensus::{
-    Reporters,
     marshal::{
         self, Identifier,
         core::Actor as MarshalActor,
         resolver::p2p as marshal_resolver,
         standard::{Deferred, Standard},
     },
-    simplex::{
-        self,
-        config::{Floor, ForwardPolicy, SkipPolicy},
-        elector::RoundRobin,
-    },
-    types::{Epoch, FixedEpocher, Height, ViewDelta},
+    simplex,
+    types::{FixedEpocher, Height, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, Sha256, certificate::ConstantProvider, sha256::Digest};
+use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _, sha256::Digest};
 use commonware_glue::stateful::{
     Config as StatefulConfig, Stateful, SyncPlan,
     db::{DatabaseSet, SyncEngineConfig},
 };
-use commonware_p2p::{Blocker, Provider, Receiver, Sender, max_message_size};
+use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender, max_message_size, utils::mux::prefixed};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_storage::{
@@ -42,15 +37,16 @@ use rand_core::CryptoRng;
 use super::{
     app::{App, Databases, NoStateSync},
     core::{Core, RECENT, Version, decode_entry, is_blank, opening_state},
+    epochs::Epochs,
     gossip,
+    handovers::{Kept, record},
     outcomes::{Archived, Outcomes},
-    pace::Paced,
     shelf::{self, Shelf},
-    tap::Tap,
 };
 use crate::{
     block::Block,
-    committee::{Committee, CommitteeError, PublicKey, Scheme},
+    committee::{Committee, CommitteeError, Committees, PublicKey, Scheme},
+    guard::Guard,
     keys::ValidatorKeys,
     light::MAX_VALUE_BYTES,
     mempool::Limits,
@@ -72,12 +68,14 @@ pub struct NodeConfig {
     pub mempool: Limits,
     /// What it keeps of the past.
     pub retention: Retention,
+    /// Asked before each vote; none where nothing can forget what was voted but the votes with it.
+    pub guard: Option<Arc<dyn Guard>>,
 }
 
 /// Why a node cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The genesis has no usable committee, or these keys have no seat in it.
+    /// The genesis has no usable committee.
     #[error(transparent)]
     Committee(#[from] CommitteeError),
     /// The genesis is invalid.
@@ -189,16 +187,20 @@ pub const CHANNELS: u64 = 6;
 
 pub(crate) const BUFFER: std::num::NonZeroUsize = NZUsize!(1 << 16);
 pub(crate) const MAILBOX: std::num::NonZeroUsize = NZUsize!(256);
-pub(crate) const EPOCH_LENGTH: std::num::NonZeroU64 = NZU64!(u64::MAX);
 
-/// Most bytes a message of this network may have.
-pub fn max_message(committee: &Committee) -> u32 {
-    let seats = u32::try_from(committee.seats().len()).unwrap_or(u32::MAX);
+/// Most bytes a message of this network may have, however many validators sit.
+pub fn max_message(genesis: &Genesis) -> u32 {
+    let seats = most_seats(genesis);
     max_message_size(&[
-        simplex::max_payload_size::<Scheme, Digest>(seats),
+        prefixed(simplex::max_payload_size::<Scheme, Digest>(seats)),
         marshal::max_payload_size::<Standard<Block>, Scheme>(seats, &()),
         gossip::MESSAGE_BYTES,
     ])
+}
+
+/// Seats of the largest committee this network may have. A governed change above it waits for new programs.
+pub(crate) fn most_seats(genesis: &Genesis) -> u32 {
+    genesis.params.max_validators.max(u32::try_from(genesis.validators.len()).unwrap_or(u32::MAX))
 }
 
 pub(crate) fn archive_config<C>(
@@ -254,35 +256,33 @@ pub(crate) fn database_config<E: Spawner + Storage + Clock + Metrics>(
 }
 
 /// Starts a node. The handle ends when consensus does.
-pub async fn start<E, S, R, P, B>(
+pub async fn start<E, S, R, M, B>(
     context: E,
     config: NodeConfig,
     channels: Channels<S, R>,
-    peers: P,
+    peers: M,
     blocker: B,
 ) -> Result<(Node, Handle<()>), StartError>
 where
     E: Clock + CryptoRng + Spawner + Storage + Metrics,
     S: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
-    P: Provider<PublicKey = PublicKey>,
+    M: AddressableManager<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
-    let NodeConfig { genesis, keys, partition, mempool, retention } = config;
+    let NodeConfig { genesis, keys, partition, mempool, retention, guard } = config;
     retention.check(&genesis.params)?;
     let joined = joined(&context, &partition).await;
-    let committee = Committee::of_genesis(&genesis)?;
-    let scheme = committee.signer(&keys)?;
     let public_key = commonware_cryptography::Signer::public_key(&keys.network);
-    let account = committee.seat(&public_key).ok_or(CommitteeError::NotAValidator)?.account;
+    let committees = Committees::new(keys, guard);
+    committees.add(Committee::of_genesis(&genesis)?);
     let opening = opening_state(&genesis)?;
-    let genesis_hash = genesis.hash();
     let genesis_block = opening_block::<E>(&genesis);
-    let leader_timeout = Duration::from_millis(genesis.params.idle_block_interval_ms) + Duration::from_millis(1_500);
-    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committee.clone(), keys, account, mempool));
+    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), public_key.clone(), mempool));
     if let Some(joined) = &joined {
-        core.first_block.store(joined.block.header.height, std::sync::atomic::Ordering::Relaxed);
+        core.began_at(joined)?;
     }
+    let epocher = FixedEpocher::new(NonZeroU64::new(core.epoch_blocks()).unwrap_or(NonZeroU64::MIN));
     gossip::start(context.child("gossip"), Arc::clone(&core), channels.txs);
 
     let page_cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
@@ -315,12 +315,7 @@ where
     broadcast_engine.start(channels.broadcast);
     let finalizations = prunable::Archive::init(
         context.child("finalizations"),
-        archive_config(
-            &partition,
-            "finalizations",
-            page_cache.clone(),
-            commonware_cryptography::certificate::Verifier::certificate_codec_config(&scheme),
-        ),
+        archive_config(&partition, "finalizations", page_cache.clone(), Scheme::certificate_codec_config_unbounded()),
     )
     .await
     .map_err(|e| StartError::corrupt("certificates", &e))?;
@@ -336,14 +331,15 @@ where
         .await
         .map_err(|e| StartError::corrupt("receipts", &e))?,
     );
+    let handovers = Kept::open(&context, &partition, page_cache.clone()).await?;
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
         context.child("marshal"),
         finalizations,
         blocks,
         marshal::Config {
-            provider: ConstantProvider::new(scheme.clone()),
-            epocher: FixedEpocher::new(EPOCH_LENGTH),
+            provider: committees,
+            epocher: epocher.clone(),
             start: match joined {
                 Some(joined) => marshal::Start::Floor(joined.finalization),
                 None => plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
@@ -382,8 +378,7 @@ where
             strategy: Sequential,
         },
     );
-    let deferred =
-        Deferred::new(context.child("deferred"), stateful.clone(), marshal.clone(), FixedEpocher::new(EPOCH_LENGTH));
+    let deferred = Deferred::new(context.child("deferred"), stateful.clone(), marshal.clone(), epocher);
 
     // The request for the database must be queued before the first block is, since blocks wait for
     // the state that is loaded from it.
@@ -408,37 +403,19 @@ where
     }
 
     retention.keep(&context, Arc::clone(&core), Arc::clone(&outcomes));
-    let tap = Tap::new(Arc::clone(&core), context.child("tap"));
-    let engine = simplex::Engine::new(
-        context.child("simplex"),
-        simplex::Config {
-            scheme,
-            elector: RoundRobin::<Sha256>::shuffled(genesis_hash.as_slice()),
-            blocker,
-            automaton: Paced::new(deferred.clone(), Arc::clone(&core), context.child("pace")),
-            relay: deferred.clone(),
-            reporter: Reporters::from((deferred, tap)),
-            strategy: Sequential,
-            partition: format!("{partition}-simplex"),
-            mailbox_size: MAILBOX,
-            epoch: Epoch::zero(),
-            floor: Floor::Genesis(genesis_block.digest()),
-            replay_buffer: BUFFER,
-            write_buffer: BUFFER,
-            page_cache,
-            leader_timeout,
-            certification_timeout: leader_timeout + Duration::from_millis(1_000),
-            timeout_retry: Duration::from_millis(1_000),
-            view_retention: ViewDelta::new(64),
-            skip: SkipPolicy::Enabled { timeout: Duration::from_secs(5), budget: simplex::SkipBudget::Participants },
-            fetch_timeout: NZDuration!(Duration::from_secs(2)),
-            fetch_retry_delay: Duration::from_millis(500),
-            forward: ForwardPolicy::Disabled,
-            track_historical_votes: false,
-        },
-    );
-    let handle = engine.start(channels.votes, channels.certificates, channels.resolver);
-    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database });
+    let epochs = Epochs {
+        context: context.child("consensus"),
+        core: Arc::clone(&core),
+        manager: peers,
+        blocker,
+        marshal: marshal.clone(),
+        application: deferred,
+        partition,
+        page_cache,
+    };
+    let handle = epochs.start(channels.votes, channels.certificates, channels.resolver);
+    record(&context, Arc::clone(&core), marshal.clone(), handovers.clone());
+    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database, handovers });
     Ok((Node { core, archive: Arc::new(desk) }, handle))
 }
 
@@ -489,7 +466,7 @@ where
         core.start_from(genesis_block, version);
         return Ok(());
     }
-    let latest = assay_ledger::latest(&state);
+    let latest = assay_ledger::latest(&state, &crate::crypto::Bls);
     let height = latest.ok_or_else(|| StartError::damaged("state", "it does not say after which block it is"))?.height;
     let block = block_at(height).await;
     let block =

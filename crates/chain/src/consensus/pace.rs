@@ -104,7 +104,8 @@ async fn wait_for_turn(core: &Core, runtime: &impl Clock, parent: &Version) {
         arrivals.borrow_and_update();
         // A clock that lags behind real time, as after a halt, is brought up at full pace.
         let lags = now_ms(runtime) > parent.timestamp_ms.saturating_add(MAX_STEP_MS);
-        if lags || now_ms(runtime) >= idle_until || core.has_work(parent) {
+        // The last block of an epoch is proposed again until it is final, and nothing is built on it before.
+        if lags || core.ends_epoch(parent.height) || now_ms(runtime) >= idle_until || core.has_work(parent) {
             return;
         }
         let timer = sleep_until(runtime, idle_until).fuse();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use assay_types::{
     B256, Bytes,
-    node::{Certificate, StateProof},
+    node::{Certificate, Handover, StateProof},
 };
 use commonware_codec::Encode as _;
 use commonware_consensus::{
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     app::Databases,
     core::{Core, decode_entry},
+    handovers::Handovers,
     serve,
 };
 use crate::{
@@ -41,6 +42,7 @@ enum Question {
     Blocks(u64, u64, Reply<Vec<BlockRecord>>),
     Block(B256, Reply<BlockRecord>),
     StateOps(Bytes, Reply<Bytes>),
+    Handovers(u64, u64, Reply<Vec<Handover>>),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, UpstreamError>>;
@@ -94,6 +96,10 @@ impl Archive for Desk {
         self.serve(move |reply| Question::Block(hash, reply))
     }
 
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'static, Result<Vec<Handover>, UpstreamError>> {
+        self.serve(move |reply| Question::Handovers(epoch, count, reply))
+    }
+
     fn state_ops(&self, request: Bytes) -> BoxFuture<'static, Result<Bytes, UpstreamError>> {
         self.serve(move |reply| Question::StateOps(request, reply))
     }
@@ -122,6 +128,7 @@ pub(crate) struct Shelf<E: Clock + Spawner + Storage + Metrics> {
     pub(crate) core: Arc<Core>,
     pub(crate) marshal: marshal::core::Mailbox<Scheme, Standard<Block>>,
     pub(crate) database: Databases<E>,
+    pub(crate) handovers: Arc<dyn Handovers>,
 }
 
 pub(crate) async fn certified_at(
@@ -230,6 +237,11 @@ impl<E: Clock + Spawner + Storage + Metrics> Shelf<E> {
                     Some(Question::StateOps(request, reply)) => {
                         let operations = serve::state_ops(self.database.clone(), request);
                         answers.push(operations.map(|answer| drop(reply.send(answer))).boxed());
+                    }
+                    Some(Question::Handovers(epoch, count, reply)) => {
+                        let kept = Arc::clone(&self.handovers);
+                        let found = async move { kept.get(epoch.max(1), count).await };
+                        answers.push(found.map(|answer| drop(reply.send(Ok(answer)))).boxed());
                     }
                     None => return,
                 }

@@ -25,6 +25,11 @@ pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMe
         let hash: B256 = params.one()?;
         served(ctx.backend.upstream()?.block(hash).await)
     })?;
+    module.register_async_method("assay_handovers", |params, ctx, _| async move {
+        let mut params = params.sequence();
+        let (epoch, count): (u64, u64) = (params.next()?, params.next()?);
+        served(ctx.backend.upstream()?.handovers(epoch, count).await)
+    })?;
     module.register_async_method("assay_stateOps", |params, ctx, _| async move {
         let request: Bytes = params.one()?;
         served(ctx.backend.upstream()?.state_ops(request).await)

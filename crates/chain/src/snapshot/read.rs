@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use assay_types::{B256, Bytes, Genesis, node::Certificate};
+use assay_types::{
+    B256, Bytes, Genesis,
+    node::{Certificate, Handover},
+};
 use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{Hasher as _, Sha256};
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
@@ -40,6 +43,7 @@ pub struct SnapshotUpstream {
     tip: Certificate,
     block: Place,
     boundary: Option<Place>,
+    handovers: Vec<Handover>,
     operations: BTreeMap<u64, Place>,
 }
 
@@ -91,6 +95,7 @@ impl SnapshotUpstream {
         }
         let genesis = B256::from_slice(&input.take(32)?);
         let (mut tip, mut block, mut boundary, mut operations) = (None, None, None, BTreeMap::new());
+        let mut handovers = Vec::new();
         loop {
             let kind = input.take(1)?;
             if kind == [kind::END] {
@@ -106,6 +111,10 @@ impl SnapshotUpstream {
                 [kind::TIP] => tip = Some(unpack(&packed).map_err(damaged)?),
                 [kind::BLOCK] => block = Some(place),
                 [kind::BOUNDARY] => boundary = Some(place),
+                [kind::HANDOVERS] => {
+                    let payload = unpack(&packed).map_err(damaged)?;
+                    handovers = serde_json::from_slice(&payload).map_err(|e| damaged(e.to_string()))?;
+                }
                 [kind::OPERATIONS] => {
                     let payload = unpack(&packed).map_err(damaged)?;
                     let start = payload.first_chunk().ok_or_else(|| damaged("a frame is empty".into()))?;
@@ -133,7 +142,7 @@ impl SnapshotUpstream {
             bytes,
         };
         let block = block.ok_or_else(|| missing("block"))?;
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file), info, tip, block, boundary, operations })
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file), info, tip, block, boundary, handovers, operations })
     }
 
     /// What it says about itself.
@@ -205,6 +214,13 @@ impl Upstream for SnapshotUpstream {
 
     fn state_ops(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, UpstreamError>> {
         futures::future::ready(self.answer(&request)).boxed()
+    }
+
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'_, Result<Vec<Handover>, UpstreamError>> {
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let from = size(epoch.saturating_sub(1));
+        let found = self.handovers.iter().skip(from).take(size(count)).cloned().collect();
+        futures::future::ready(Ok(found)).boxed()
     }
 
     fn submit(&self, _raw: Bytes) -> BoxFuture<'_, Result<B256, UpstreamError>> {

@@ -20,7 +20,7 @@ use crate::{
     sync::{
         join::FETCH,
         source::check,
-        trust::{Trust, block_of},
+        trust::{Known, block_of},
     },
     upstream::Pool,
 };
@@ -70,9 +70,10 @@ impl File {
 /// Writes the newest certified state of `pool` to `path`. Every answer is checked as it comes; the file
 /// is there only once it is whole.
 pub async fn export(pool: &Pool, genesis: &Genesis, path: &Path) -> Result<SnapshotInfo, SnapshotError> {
-    let trust = Trust::of_genesis(genesis).map_err(|error| SnapshotError::Import(error.into()))?;
+    let known = Known::of_genesis(genesis).map_err(|error| SnapshotError::Import(error.into()))?;
+    let known = known.follow(pool).await.map_err(SnapshotError::Export)?;
     let unfinished = path.with_extension("unfinished");
-    let done = write(pool, &trust, genesis.hash(), &unfinished).await;
+    let done = write(pool, &known, genesis.hash(), &unfinished).await;
     match done {
         Ok(info) => {
             let failed = |source| SnapshotError::File { path: path.to_owned(), source };
@@ -87,8 +88,8 @@ pub async fn export(pool: &Pool, genesis: &Genesis, path: &Path) -> Result<Snaps
     }
 }
 
-async fn write(pool: &Pool, trust: &Trust, genesis: B256, path: &Path) -> Result<SnapshotInfo, SnapshotError> {
-    let tips = pool.ask_all(|upstream| upstream.tip(0), |certificate| trust.tip(&certificate));
+async fn write(pool: &Pool, known: &Known, genesis: B256, path: &Path) -> Result<SnapshotInfo, SnapshotError> {
+    let tips = pool.ask_all(|upstream| upstream.tip(0), |certificate| known.tip(&certificate));
     let tips = tips.await.map_err(SnapshotError::Export)?;
     let newest = tips.into_iter().max_by_key(|tip| tip.header.height);
     let Some(tip) = newest else { return Err(SnapshotError::Export(pool.nobody())) };
@@ -106,6 +107,10 @@ async fn write(pool: &Pool, trust: &Trust, genesis: B256, path: &Path) -> Result
     bytes.extend_from_slice(&tip.finalization.encode());
     file.frame(kind::TIP, &bytes)?;
     file.frame(kind::BLOCK, &block.encode())?;
+    let epoch = usize::try_from(header.context.round.epoch().get()).unwrap_or(usize::MAX);
+    let handovers: Vec<_> = known.handovers.iter().take(epoch).collect();
+    let handovers = serde_json::to_vec(&handovers).expect("handovers are plain data");
+    file.frame(kind::HANDOVERS, &handovers)?;
 
     let (first, size) = (header.ops_range.start(), header.ops_range.end());
     let mut at = *first;

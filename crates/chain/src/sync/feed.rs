@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use assay_types::node::Certificate;
 use bytes::Bytes;
 use commonware_consensus::{Reporter as _, marshal::resolver::handler::Key, simplex::types::Activity};
 use commonware_cryptography::sha256::Digest;
@@ -14,18 +15,17 @@ use commonware_runtime::Clock;
 
 use super::{
     cache::Cache,
-    trust::{Tip, Trust, block_of},
+    trust::{Proven, Sitting, block_of, decode_header},
 };
 use crate::{
     block::to_b256,
     consensus::{core::Core, serve::Marshal},
-    upstream::{Fault, MAX_BLOCKS, NoUpstream, Pool},
+    upstream::{BlockRecord, Fault, MAX_BLOCKS, NoUpstream, Pool},
 };
 
 /// What the feed and marshal's resolver share.
 pub(crate) struct Feed {
     pub(crate) core: Arc<Core>,
-    pub(crate) trust: Trust,
     pub(crate) pool: Arc<Pool>,
     pub(crate) cache: Cache,
 }
@@ -38,6 +38,31 @@ const LOOK: Duration = Duration::from_millis(5);
 const PATIENCE: u32 = 2_000;
 
 impl Feed {
+    /// The committee of `epoch`, once this node's state names it.
+    fn sitting(&self, epoch: u64) -> Option<Sitting> {
+        let (_, state) = self.core.tip()?;
+        let (_, scheme) = self.core.sitting(epoch, &state)?;
+        Some(Sitting { epoch, scheme, seed: self.core.genesis.hash().0 })
+    }
+
+    /// A tip's height. Its certificate is checked where the committee of its epoch is known; one of a
+    /// later epoch is a hint, which the blocks on the way there will prove or not.
+    fn check_tip(&self, certificate: &Certificate) -> Result<u64, Fault> {
+        let header = decode_header(certificate)?;
+        if let Some(sitting) = self.sitting(header.context.round.epoch().get()) {
+            sitting.tip(certificate)?;
+        }
+        Ok(header.height)
+    }
+
+    fn check_blocks(&self, from: u64, records: Vec<BlockRecord>) -> Result<Vec<Proven>, Fault> {
+        let epoch = self.core.epoch_of(from);
+        let sitting = self.sitting(epoch);
+        sitting
+            .ok_or_else(|| Fault::lacks(format!("the committee of epoch {epoch} is not known yet")))?
+            .blocks(from, records)
+    }
+
     fn own(&self) -> u64 {
         self.core.tip().map_or(0, |(tip, _)| tip.height)
     }
@@ -46,7 +71,7 @@ impl Feed {
     pub(crate) async fn run<E: Clock>(self: Arc<Self>, clock: E, mut marshal: Marshal) {
         loop {
             let outcome = match self.tip().await {
-                Ok(Some(tip)) => self.catch_up(&clock, &mut marshal, &tip).await,
+                Ok(Some(tip)) => self.catch_up(&clock, &mut marshal, tip).await,
                 Ok(None) => Ok(()),
                 Err(none) => Err(none),
             };
@@ -57,37 +82,37 @@ impl Feed {
         }
     }
 
-    /// A tip above this node's. The first upstream is asked; if it has nothing new, all are, since one
-    /// that withholds cannot be told from a chain at rest.
-    async fn tip(&self) -> Result<Option<Tip>, NoUpstream> {
+    /// The height of a tip above this node's. The first upstream is asked; if it has nothing new, all
+    /// are, since one that withholds cannot be told from a chain at rest.
+    async fn tip(&self) -> Result<Option<u64>, NoUpstream> {
         let own = self.own();
-        let first = self.pool.ask(|upstream| upstream.tip(own), |certificate| self.trust.tip(&certificate)).await?;
-        let best = if first.header.height > own {
-            Some(first)
-        } else {
-            let all =
-                self.pool.ask_all(|upstream| upstream.tip(own), |certificate| self.trust.tip(&certificate)).await?;
-            all.into_iter().max_by_key(|tip| tip.header.height)
-        };
-        let best = best.filter(|tip| tip.header.height > own);
-        if let Some(tip) = &best {
-            self.core.network_height.fetch_max(tip.header.height, Ordering::Relaxed);
+        let check = |certificate: Certificate| self.check_tip(&certificate);
+        let mut best = self.pool.ask(|upstream| upstream.tip(own), check).await?;
+        if best <= own {
+            let all = self.pool.ask_all(|upstream| upstream.tip(own), check).await?;
+            best = all.into_iter().max().unwrap_or(0);
         }
-        Ok(best)
+        if best > own {
+            self.core.network_height.fetch_max(best, Ordering::Relaxed);
+        }
+        Ok(Some(best).filter(|best| *best > own))
     }
 
-    async fn catch_up<E: Clock>(&self, clock: &E, marshal: &mut Marshal, tip: &Tip) -> Result<(), NoUpstream> {
+    async fn catch_up<E: Clock>(&self, clock: &E, marshal: &mut Marshal, tip: u64) -> Result<(), NoUpstream> {
         loop {
             let own = self.own();
             self.cache.forget(own);
-            let count = tip.header.height.saturating_sub(own).min(MAX_BLOCKS);
+            let from = own.saturating_add(1);
+            // A batch ends with its epoch: the next committee is in the state after it.
+            let length = self.core.epoch_blocks();
+            let left = length.saturating_sub(from.checked_rem(length).unwrap_or(0));
+            let count = tip.saturating_sub(own).min(MAX_BLOCKS).min(left);
             if count == 0 {
                 return Ok(());
             }
-            let from = own.saturating_add(1);
             let batch = self
                 .pool
-                .ask(|upstream| upstream.blocks(from, count), |records| self.trust.blocks(from, records))
+                .ask(|upstream| upstream.blocks(from, count), |records| self.check_blocks(from, records))
                 .await?;
             self.cache.insert(&batch);
             let Some(last) = batch.last() else { return Ok(()) };
@@ -133,7 +158,7 @@ impl Fetcher for Answers {
                     return held;
                 }
                 let check = |records| {
-                    let proven = feed.trust.blocks(height, records)?;
+                    let proven = feed.check_blocks(height, records)?;
                     proven.into_iter().next().ok_or_else(|| Fault::lacks("no block"))
                 };
                 let proven = feed.pool.ask(|upstream| upstream.blocks(height, 1), check).await.ok()?;

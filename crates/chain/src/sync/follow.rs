@@ -3,7 +3,7 @@
 //! The same actors as a validator's without consensus and peers: marshal is fed by [`super::feed`], the
 //! transactions of its clients go to an upstream.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{num::NonZeroU64, sync::Arc};
 
 use assay_types::Genesis;
 use commonware_codec::RangeCfg;
@@ -11,7 +11,7 @@ use commonware_consensus::{
     marshal::{self, Identifier, Start, core::Actor as MarshalActor, resolver::handler, standard::Standard},
     types::{FixedEpocher, Height, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, certificate::ConstantProvider};
+use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _};
 use commonware_glue::stateful::{Config as StatefulConfig, Stateful, SyncPlan, db::SyncEngineConfig};
 use commonware_parallel::Sequential;
 use commonware_resolver::opaque;
@@ -25,15 +25,15 @@ use tokio::sync::broadcast::error::RecvError;
 use super::{
     feed::{Answers, Feed},
     join::{joined, state_sync},
-    trust::Trust,
 };
 use crate::{
     block::Block,
-    committee::{Committee, PublicKey},
+    committee::{Committee, Committees, PublicKey, Scheme},
     consensus::{
         app::{App, Databases, NoStateSync},
         core::{Core, RECENT, opening_state},
-        engine::{BUFFER, EPOCH_LENGTH, MAILBOX, StartError, archive_config, database_config, load, opening_block},
+        engine::{BUFFER, MAILBOX, StartError, archive_config, database_config, load, opening_block},
+        handovers::{Kept, record},
         outcomes::{Archived, Outcomes},
         shelf::{self, Shelf},
     },
@@ -75,20 +75,20 @@ where
     let FollowerConfig { genesis, partition, mempool, retention, sync_beyond } = config;
     retention.check(&genesis.params)?;
     let opening = opening_state(&genesis)?;
-    let committee = Committee::of_genesis(&genesis)?;
     state_sync(context.child("join"), &genesis, &partition, &pool, sync_beyond).await?;
     let joined = joined(&context, &partition).await;
-    let scheme = committee.verifier();
     // Nobody's: a follower proposes nothing.
     let keys = ValidatorKeys::generate(&mut context);
+    let public_key = commonware_cryptography::Signer::public_key(&keys.network);
+    let committees = Committees::new(keys, None);
+    committees.add(Committee::of_genesis(&genesis)?);
     let genesis_block = opening_block::<E>(&genesis);
-    let trust = Trust::of_genesis(&genesis)?;
-    let core =
-        Arc::new(Core::new(genesis, genesis_block.clone(), committee, keys, assay_types::Address::ZERO, mempool));
+    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), public_key, mempool));
     if let Some(joined) = &joined {
-        core.first_block.store(joined.block.header.height, Ordering::Relaxed);
+        core.began_at(joined)?;
     }
-    let feed = Arc::new(Feed { core: Arc::clone(&core), trust, pool: Arc::clone(&pool), cache: Default::default() });
+    let epocher = FixedEpocher::new(NonZeroU64::new(core.epoch_blocks()).unwrap_or(NonZeroU64::MIN));
+    let feed = Arc::new(Feed { core: Arc::clone(&core), pool: Arc::clone(&pool), cache: Default::default() });
 
     let page_cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
     let (receiver, handler) = handler::init(context.child("handler"), MAILBOX);
@@ -101,12 +101,7 @@ where
     );
     let finalizations = prunable::Archive::init(
         context.child("finalizations"),
-        archive_config(
-            &partition,
-            "finalizations",
-            page_cache.clone(),
-            commonware_cryptography::certificate::Verifier::certificate_codec_config(&scheme),
-        ),
+        archive_config(&partition, "finalizations", page_cache.clone(), Scheme::certificate_codec_config_unbounded()),
     )
     .await
     .map_err(|e| StartError::corrupt("certificates", &e))?;
@@ -122,6 +117,7 @@ where
         .await
         .map_err(|e| StartError::corrupt("receipts", &e))?,
     );
+    let handovers = Kept::open(&context, &partition, page_cache.clone()).await?;
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let start = match joined {
         Some(joined) => Start::Floor(joined.finalization),
@@ -132,8 +128,8 @@ where
         finalizations,
         blocks,
         marshal::Config {
-            provider: ConstantProvider::new(scheme),
-            epocher: FixedEpocher::new(EPOCH_LENGTH),
+            provider: committees,
+            epocher,
             start,
             partition_prefix: partition.clone(),
             mailbox_size: MAILBOX,
@@ -190,7 +186,14 @@ where
     for height in tip.saturating_sub(RECENT as u64).saturating_add(1)..=tip {
         core.recall(outcomes.get(height).await);
     }
-    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal: marshal.clone(), database });
+    // Marshal checks certificates of this epoch.
+    if let Some((tip, state)) = core.tip() {
+        core.sitting(core.epoch_of(tip.height), &state);
+        core.sitting(core.epoch_of(tip.height.saturating_add(1)), &state);
+    }
+    record(&context, Arc::clone(&core), marshal.clone(), handovers.clone());
+    let shelf = Shelf { core: Arc::clone(&core), marshal: marshal.clone(), database, handovers };
+    let desk = shelf::open(&context, shelf);
     retention.keep(&context, Arc::clone(&core), outcomes);
     pass_on(&context, Arc::clone(&core), pool);
     let handle = context.child("feed").spawn(move |context| feed.run(context, marshal));

@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use assay_types::Genesis;
+use assay_types::{Bytes, Genesis, node::Handover};
 use commonware_codec::{Decode as _, DecodeExt as _, Encode as _, RangeCfg};
 use commonware_consensus::marshal::standard::Standard;
 use commonware_consensus::simplex::types::Finalization;
@@ -21,18 +21,21 @@ use commonware_storage::{
     qmdb::sync::{self, Target, engine::Config},
 };
 use commonware_utils::{NZU16, NZU64, NZUsize, sequence::U64};
+use serde::{Deserialize, Serialize};
 
 use super::{
     source::Puller,
-    trust::{Trust, block_of},
+    trust::{Known, block_of},
 };
 use crate::{
     block::{Block, to_b256},
-    committee::{CommitteeError, Scheme},
+    committee::Scheme,
     consensus::{
         app::Qmdb,
         engine::{archive_config, database_config},
+        handovers::{Handovers as _, Kept},
     },
+    light::LightError,
     upstream::{NoUpstream, Pool},
 };
 
@@ -48,7 +51,7 @@ const TIP_PAUSE: Duration = Duration::from_secs(1);
 pub enum JoinError {
     /// The genesis has no usable committee.
     #[error(transparent)]
-    Committee(#[from] CommitteeError),
+    Committee(#[from] LightError),
     /// Nobody gave what is needed.
     #[error("state sync stopped, and goes on where it was when started again: {0}")]
     NoUpstream(#[source] NoUpstream),
@@ -76,6 +79,17 @@ pub enum JoinError {
 pub(crate) struct Joined {
     pub(crate) finalization: Finalization<Scheme, Digest>,
     pub(crate) block: Block,
+    /// How its committee came to sit; none in epoch 0.
+    pub(crate) handover: Option<Handover>,
+    done: bool,
+}
+
+/// As it lies on disk.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    certificate: Bytes,
+    block: Bytes,
+    handover: Option<Handover>,
     done: bool,
 }
 
@@ -88,23 +102,23 @@ async fn notes<E: Clock + Storage + Metrics>(context: &E, partition: &str) -> No
 }
 
 fn encode(joined: &Joined) -> Vec<u8> {
-    let certificate = joined.finalization.encode();
-    let mut bytes = vec![u8::from(joined.done)];
-    bytes.extend_from_slice(&(certificate.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(&certificate);
-    bytes.extend_from_slice(&joined.block.encode());
-    bytes
+    let note = Note {
+        certificate: joined.finalization.encode().to_vec().into(),
+        block: joined.block.encode().to_vec().into(),
+        handover: joined.handover.clone(),
+        done: joined.done,
+    };
+    serde_json::to_vec(&note).expect("a note is plain data")
 }
 
 fn decode(bytes: &[u8]) -> Option<Joined> {
-    let (done, rest) = bytes.split_first()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let (certificate, block) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    let Note { certificate, block, handover, done } = serde_json::from_slice(bytes).ok()?;
     let config = Scheme::certificate_codec_config_unbounded();
     Some(Joined {
         finalization: Finalization::decode_cfg(certificate.to_vec(), &config).ok()?,
         block: Block::decode(block.to_vec()).ok()?,
-        done: *done == 1,
+        handover,
+        done,
     })
 }
 
@@ -143,10 +157,10 @@ where
     if has_state || noted.as_ref().is_some_and(|joined| joined.done) {
         return Ok(noted.map(|joined| joined.block.header.height));
     }
-    let trust = Trust::of_genesis(genesis)?;
+    let mut known = Known::of_genesis(genesis)?;
     let mut joined = match noted {
         Some(joined) => joined,
-        None => match choose(&context, &trust, pool, beyond).await? {
+        None => match choose(&context, &mut known, pool, beyond).await? {
             Some(joined) => joined,
             None => return Ok(None),
         },
@@ -160,17 +174,26 @@ where
             Ok(()) => break,
             Err(JoinError::NoUpstream(none)) if none.pruned => {
                 // The chain went on without this node: a newer state, of which it may have most already.
-                let newer = choose(&context, &trust, pool, 0).await?;
+                let newer = choose(&context, &mut known, pool, 0).await?;
                 joined = newer.filter(|newer| newer.block.header.height > height).ok_or(JoinError::NoUpstream(none))?;
             }
             Err(error) => return Err(error),
         }
     }
     let height = joined.block.header.height;
-    let blocks = prunable::Archive::init(context.child("blocks"), archive_config(partition, "blocks", page_cache, ()));
+    let blocks =
+        prunable::Archive::init(context.child("blocks"), archive_config(partition, "blocks", page_cache.clone(), ()));
     let blocks = blocks.await.map_err(|e| database(height, &e))?;
     let digest = joined.block.header.digest();
     blocks.put_sync(height, digest, &Arc::new(joined.block.clone())).await.map_err(|e| database(height, &e))?;
+    // For those who join through this node.
+    let known = known.follow(pool).await.map_err(JoinError::NoUpstream)?;
+    let kept = Kept::open(&context, partition, page_cache).await;
+    let kept = kept.map_err(|e| JoinError::Database { height, reason: e.to_string() })?;
+    for (epoch, handover) in (1..).zip(&known.handovers) {
+        kept.put(epoch, handover).await;
+    }
+    drop(kept);
     joined.done = true;
     notes.put_sync(KEY, encode(&joined)).await.map_err(|e| database(height, &e))?;
     tracing::info!(height, "state sync is complete");
@@ -181,16 +204,24 @@ fn database(height: u64, error: &dyn std::error::Error) -> JoinError {
     JoinError::Database { height, reason: error.to_string() }
 }
 
-/// The newest certified block that any upstream has; none if it is below `beyond`.
+/// The newest certified block that any upstream has; none if it is not above `beyond`.
 async fn choose<E: Clock>(
     context: &E,
-    trust: &Trust,
+    known: &mut Known,
     pool: &Arc<Pool>,
     beyond: u64,
 ) -> Result<Option<Joined>, JoinError> {
     let mut attempt = 0;
     let tips = loop {
-        match pool.ask_all(|upstream| upstream.tip(0), |certificate| trust.tip(&certificate)).await {
+        // An epoch may end between the two questions: then both are asked again.
+        let tips = match known.clone().follow(pool).await {
+            Ok(further) => {
+                *known = further;
+                pool.ask_all(|upstream| upstream.tip(0), |certificate| known.tip(&certificate)).await
+            }
+            Err(none) => Err(none),
+        };
+        match tips {
             Ok(tips) => break tips,
             Err(none) if attempt == TIP_ATTEMPTS => return Err(JoinError::NoUpstream(none)),
             Err(_) => attempt += 1,
@@ -205,7 +236,8 @@ async fn choose<E: Clock>(
     let digest = tip.header.digest();
     let block = pool.ask(|upstream| upstream.block(to_b256(&digest)), |record| block_of(&record, &digest));
     let block = block.await.map_err(JoinError::NoUpstream)?;
-    Ok(Some(Joined { finalization: tip.finalization, block, done: false }))
+    let handover = known.handover(tip.header.context.round.epoch().get()).cloned();
+    Ok(Some(Joined { finalization: tip.finalization, block, handover, done: false }))
 }
 
 /// Pulls the operations of `joined`'s state into the database.

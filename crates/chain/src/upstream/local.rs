@@ -1,6 +1,9 @@
 //! A node of this process as an upstream. JSON-RPC serves the same answers.
 
-use assay_types::{B256, Bytes, node::Certificate};
+use assay_types::{
+    B256, Bytes,
+    node::{Certificate, Handover},
+};
 use futures::{FutureExt as _, future::BoxFuture};
 
 use super::{BlockRecord, Upstream, UpstreamError};
@@ -25,6 +28,10 @@ impl Upstream for Node {
 
     fn state_ops(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, UpstreamError>> {
         self.archive.state_ops(request)
+    }
+
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'_, Result<Vec<Handover>, UpstreamError>> {
+        self.archive.handovers(epoch, count)
     }
 
     fn submit(&self, raw: Bytes) -> BoxFuture<'_, Result<B256, UpstreamError>> {

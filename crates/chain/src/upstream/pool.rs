@@ -214,7 +214,10 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
-    use assay_types::{B256, Bytes, node::Certificate};
+    use assay_types::{
+        B256, Bytes,
+        node::{Certificate, Handover},
+    };
     use futures::{FutureExt as _, executor::block_on};
 
     use super::*;
@@ -238,6 +241,9 @@ mod tests {
             futures::future::pending().boxed()
         }
         fn state_ops(&self, _: Bytes) -> BoxFuture<'_, Result<Bytes, UpstreamError>> {
+            futures::future::pending().boxed()
+        }
+        fn handovers(&self, _: u64, _: u64) -> BoxFuture<'_, Result<Vec<Handover>, UpstreamError>> {
             futures::future::pending().boxed()
         }
         fn submit(&self, _: Bytes) -> BoxFuture<'_, Result<B256, UpstreamError>> {

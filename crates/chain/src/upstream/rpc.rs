@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use assay_types::{B256, Bytes, node::Certificate};
+use assay_types::{
+    B256, Bytes,
+    node::{Certificate, Handover},
+};
 use futures::{FutureExt as _, future::BoxFuture};
 use jsonrpsee::{
     core::{ClientError, client::ClientT as _},
@@ -91,6 +94,10 @@ impl Upstream for RpcUpstream {
 
     fn state_ops(&self, request: Bytes) -> BoxFuture<'_, Result<Bytes, UpstreamError>> {
         self.ask("assay_stateOps", rpc_params![request]).boxed()
+    }
+
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'_, Result<Vec<Handover>, UpstreamError>> {
+        self.ask("assay_handovers", rpc_params![epoch, count]).boxed()
     }
 
     fn submit(&self, raw: Bytes) -> BoxFuture<'_, Result<B256, UpstreamError>> {
