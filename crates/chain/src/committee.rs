@@ -4,11 +4,7 @@
 //! lists it, and a rogue key could forge aggregates: for the genesis we check it here, for those who
 //! come later the ledger does when they register.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use assay_types::{
     Address, B256, Genesis, GenesisError,
@@ -29,7 +25,10 @@ use commonware_utils::{TryFromIterator as _, ordered::BiMap};
 use parking_lot::RwLock;
 
 pub use crate::scheme::Scheme;
-use crate::{guard::Guard, keys::{POSSESSION_NAMESPACE, ValidatorKeys, VoteKey, VoteSignature}};
+use crate::{
+    guard::Guard,
+    keys::{POSSESSION_NAMESPACE, ValidatorKeys, VoteKey, VoteSignature},
+};
 
 /// Identity of a validator on the peer-to-peer layer.
 pub type PublicKey = ed25519::PublicKey;

@@ -219,8 +219,7 @@ impl FileGuard {
     /// Opens the guard in `path`, making it if there is none, and locks it until it is dropped.
     pub fn open(path: &Path) -> Result<Self, GuardError> {
         let io = |source| GuardError::Io { path: path.to_owned(), source };
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(GuardError::InUse { path: path.to_owned() }),

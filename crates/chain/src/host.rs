@@ -4,21 +4,20 @@
 //! directory, each under its own partitions, and talk over authenticated TCP like strangers.
 
 use std::{
-    num::NonZeroUsize,
     fs,
     io::ErrorKind,
     net::{SocketAddr, TcpListener},
+    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
     thread::JoinHandle,
     time::Duration,
 };
 
 use assay_types::{B256, Genesis};
 use commonware_cryptography::ChaCha20Poly1305;
-use commonware_p2p::{
-    authenticated::lookup::{Config as NetworkConfig, Network},
-};
+use commonware_p2p::authenticated::lookup::{Config as NetworkConfig, Network};
 use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
 use commonware_stream::{
     cups::{self, Cups},
@@ -32,6 +31,8 @@ use crate::{
     committee::Committee,
     consensus::engine::{Channels, NodeConfig, StartError, max_message, most_seats, start},
     node::Node,
+    sync::{FollowerConfig, SYNC_BEYOND, start_follower, state_sync},
+    upstream::{Pool, Upstream},
 };
 
 /// Version of what is on disk.
@@ -47,7 +48,7 @@ pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 const DISK_CHECK: Duration = Duration::from_millis(250);
 
 /// Stack of the thread that starts the nodes: unoptimised, starting overflows the usual 2 MiB.
-const STACK: usize = 16 << 20;
+pub(crate) const STACK: usize = 16 << 20;
 
 /// Names the network a state directory belongs to.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,6 +94,32 @@ pub struct HostedNode {
     pub listen: SocketAddr,
 }
 
+/// What a host is asked to run.
+enum Hosted {
+    /// A validator, and where it gets its state from if it has none.
+    Validator(HostedNode, Option<Arc<Pool>>),
+    Follower(FollowerConfig, Arc<Pool>),
+}
+
+impl Hosted {
+    async fn start(self, context: runtime::Context) -> Result<(Node, Vec<Handle<()>>), StartError> {
+        match self {
+            Self::Validator(node, pool) => {
+                if let Some(pool) = pool {
+                    let (genesis, partition) = (&node.config.genesis, &node.config.partition);
+                    state_sync(context.child("join"), genesis, partition, &pool, SYNC_BEYOND).await?;
+                }
+                let (node, handle, network) = start_on_sockets(context, node).await?;
+                Ok((node, vec![handle, network]))
+            }
+            Self::Follower(config, pool) => {
+                let (node, handle) = start_follower(context.child("follower"), config, pool).await?;
+                Ok((node, vec![handle]))
+            }
+        }
+    }
+}
+
 /// Why the nodes of a host have ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ended {
@@ -124,13 +151,44 @@ impl Host {
     /// Starts `hosted` nodes with their state in `dir` on `threads` worker threads. Blocks until all
     /// have opened their databases.
     pub fn start(dir: PathBuf, hosted: Vec<HostedNode>, threads: usize) -> Result<Self, StartError> {
+        let hosted = hosted.into_iter().map(|node| Hosted::Validator(node, None)).collect();
+        Self::launch(dir, hosted, threads)
+    }
+
+    /// Starts a validator that brings its state from upstreams first if it has none.
+    pub fn join(
+        dir: PathBuf,
+        node: HostedNode,
+        upstreams: Vec<Arc<dyn Upstream>>,
+        threads: usize,
+    ) -> Result<Self, StartError> {
+        Self::launch(dir, vec![Hosted::Validator(node, Some(Pool::new(upstreams)))], threads)
+    }
+
+    /// Starts a follower of `upstreams`: a node without a seat and without peers. Blocks until its
+    /// state is there, which takes a while on an empty directory.
+    pub fn follow(
+        dir: PathBuf,
+        config: FollowerConfig,
+        upstreams: Vec<Arc<dyn Upstream>>,
+        threads: usize,
+    ) -> Result<Self, StartError> {
+        Self::launch(dir, vec![Hosted::Follower(config, Pool::new(upstreams))], threads)
+    }
+
+    fn launch(dir: PathBuf, hosted: Vec<Hosted>, threads: usize) -> Result<Self, StartError> {
         for node in &hosted {
-            claim(&dir, &node.config.genesis)?;
-            // The runtime would panic on a taken port; ask first.
-            TcpListener::bind(node.listen).map_err(|source| match source.kind() {
-                ErrorKind::AddrInUse => StartError::PortInUse { address: node.listen, source },
-                _ => StartError::Directory { path: PathBuf::from(node.listen.to_string()), source },
-            })?;
+            match node {
+                Hosted::Validator(node, _) => {
+                    claim(&dir, &node.config.genesis)?;
+                    // The runtime would panic on a taken port; ask first.
+                    TcpListener::bind(node.listen).map_err(|source| match source.kind() {
+                        ErrorKind::AddrInUse => StartError::PortInUse { address: node.listen, source },
+                        _ => StartError::Directory { path: PathBuf::from(node.listen.to_string()), source },
+                    })?;
+                }
+                Hosted::Follower(config, _) => claim(&dir, &config.genesis)?,
+            }
         }
         if let Some(Ended::DiskFull { path, free_bytes }) = disk_full(&dir) {
             return Err(StartError::DiskFull { path, free_bytes });
@@ -153,11 +211,10 @@ impl Host {
                 let mut nodes = Vec::new();
                 let mut handles = Vec::new();
                 for (index, node) in hosted.into_iter().enumerate() {
-                    match start_on_sockets(context.child("node").with_attribute("index", index), node).await {
-                        Ok((node, handle, network)) => {
+                    match node.start(context.child("node").with_attribute("index", index)).await {
+                        Ok((node, running)) => {
                             nodes.push(node);
-                            handles.push(handle);
-                            handles.push(network);
+                            handles.extend(running);
                         }
                         Err(error) => {
                             started.send(Err(error)).ok();
@@ -207,10 +264,8 @@ impl Host {
                 let why = ended.borrow().clone();
                 Err(match why {
                     Some(Ended::DiskFull { path, free_bytes }) => StartError::DiskFull { path, free_bytes },
-                    why => {
-                        let why = why.map_or_else(String::new, |why| why.to_string());
-                        unusable(std::io::Error::other(format!("a node failed while starting: {why}")))
-                    }
+                    // The actors open the rest of the databases, and end where one does not open.
+                    why => StartError::damaged("state", why.map_or_else(String::new, |why| why.to_string())),
                 })
             }
         }

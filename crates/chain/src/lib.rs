@@ -13,10 +13,14 @@ pub mod keys;
 pub mod light;
 pub mod mempool;
 pub mod node;
+pub mod retention;
 pub mod rpc;
 mod scheme;
 pub mod simulated;
+pub mod snapshot;
 pub mod state;
+pub mod sync;
+pub mod upstream;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
 pub use host::{Host, HostedNode};

@@ -2,7 +2,7 @@
 //!
 //! Cheap to clone, independent of the runtime the node runs on. Reads answer from memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use assay_ledger::Equivocation;
 use assay_types::{
@@ -19,6 +19,7 @@ use crate::{
     consensus::core::Core,
     mempool::{Mempool, Origin, SubmitError},
     state::State,
+    upstream::{BlockRecord, UpstreamError},
 };
 
 /// The newest finalized block.
@@ -38,6 +39,12 @@ pub struct FinalizedTip {
 pub(crate) trait Archive: Send + Sync {
     fn certified(&self, height: u64) -> BoxFuture<'static, Option<Certificate>>;
     fn state_proof(&self, key: Vec<u8>) -> BoxFuture<'static, Option<StateProof>>;
+    /// As [`crate::upstream::Upstream`] has them.
+    fn tip(&self, after: u64) -> BoxFuture<'static, Result<Certificate, UpstreamError>>;
+    fn blocks(&self, from: u64, count: u64) -> BoxFuture<'static, Result<Vec<BlockRecord>, UpstreamError>>;
+    fn block(&self, hash: B256) -> BoxFuture<'static, Result<BlockRecord, UpstreamError>>;
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'static, Result<Vec<Handover>, UpstreamError>>;
+    fn state_ops(&self, request: Bytes) -> BoxFuture<'static, Result<Bytes, UpstreamError>>;
 }
 
 /// A running node.
@@ -67,6 +74,19 @@ impl Node {
     /// The newest finalized block and the state after it, from one moment.
     pub fn tip_state(&self) -> Option<(FinalizedTip, State)> {
         self.core.tip()
+    }
+
+    /// The lowest height whose block this node ever had: 0, or where its state sync began.
+    pub fn first_block(&self) -> u64 {
+        self.core.first_block.load(Ordering::Relaxed)
+    }
+
+    /// Height the network is known to have reached, if this node is more than a few blocks behind it.
+    pub fn behind(&self) -> Option<u64> {
+        const TOLERATED: u64 = 8;
+        let known = self.core.network_height.load(Ordering::Relaxed);
+        let own = self.tip().map_or(0, |tip| tip.height);
+        (known > own.saturating_add(TOLERATED)).then_some(known)
     }
 
     /// Waits until the node has opened its database.

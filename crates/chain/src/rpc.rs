@@ -30,6 +30,7 @@ mod server;
 mod shape;
 mod state;
 mod subscribe;
+mod sync;
 mod transactions;
 
 use std::sync::Arc;
@@ -45,7 +46,7 @@ use futures::future::BoxFuture;
 pub use node::{NodeRpc, NodeRpcError, serve_node};
 pub use server::{RpcConfig, RpcError, RpcServer, serve};
 
-use crate::mempool::SubmitError;
+use crate::{mempool::SubmitError, upstream::Upstream};
 
 /// The newest finalized block and the state after it.
 #[derive(Clone)]
@@ -91,4 +92,12 @@ pub trait Backend: Send + Sync + 'static {
     fn certificate(&self, height: u64) -> BoxFuture<'_, Option<Certificate>>;
     /// Proof of what the newest state has under `key`; none while the state has no certificate yet.
     fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Option<StateProof>>;
+    /// What joining nodes ask; none if this server does not serve them.
+    fn serves_joiners(&self) -> Option<&dyn Upstream> {
+        None
+    }
+    /// The lowest height, genesis aside, whose blocks this node ever had.
+    fn first_block(&self) -> u64 {
+        0
+    }
 }

@@ -17,7 +17,11 @@ use commonware_cryptography::{
     certificate::{self, AssemblyError, Attestation, Membership, Verification, Verifier},
 };
 use commonware_parallel::Strategy;
-use commonware_utils::{N3f1, iter::NonEmpty, ordered::{BiMap, Set}};
+use commonware_utils::{
+    N3f1,
+    iter::NonEmpty,
+    ordered::{BiMap, Set},
+};
 use rand_core::CryptoRng;
 
 use crate::{

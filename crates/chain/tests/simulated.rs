@@ -110,7 +110,14 @@ impl Rig {
         let (started, start) = oneshot::channel();
         let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
         let task = context.child("validator").spawn(move |context| async move {
-            let config = NodeConfig { genesis, keys, partition: format!("v{at}"), mempool: Limits::default(), guard: None };
+            let config = NodeConfig {
+                genesis,
+                keys,
+                partition: format!("v{at}"),
+                mempool: Limits::default(),
+                retention: Default::default(),
+                guard: None,
+            };
             let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
             started.send(node).expect("awaited");
             consensus.await.ok();
@@ -260,7 +267,11 @@ fn a_blackout_of_all_validators_at_any_moment_loses_no_finalized_block_and_no_re
 
 #[test]
 fn epochs_follow_each_other_without_a_halt_and_who_was_away_for_several_catches_up() {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_ansi(false).try_init().ok();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_ansi(false)
+        .try_init()
+        .ok();
     let config = deterministic::Config::default().with_seed(5).with_timeout(Some(Duration::from_secs(600)));
     deterministic::Runner::new(config).start(|context| async move {
         let params = Params { validator_epoch_blocks: 8, idle_block_interval_ms: 100, ..Params::default() };
@@ -325,7 +336,14 @@ fn with_an_equivocator(seed: u64, open: bool) -> ([usize; 3], [usize; 2]) {
         let (started, start) = oneshot::channel();
         let (oracle, genesis, keys) = (rig.oracle.clone(), rig.genesis.clone(), rig.keys[0].clone());
         let liar = context.child("liar").spawn(move |context| async move {
-            let config = NodeConfig { genesis, keys, partition: "liar".to_owned(), mempool: Limits::default(), guard: None };
+            let config = NodeConfig {
+                genesis,
+                keys,
+                partition: "liar".to_owned(),
+                mempool: Limits::default(),
+                retention: Default::default(),
+                guard: None,
+            };
             let (nodes, consensus, spoken) =
                 join_twins(context.child("twins"), &oracle, config, split).await.expect("they start");
             started.send((nodes, spoken)).ok().expect("awaited");

@@ -99,6 +99,7 @@ pub(crate) async fn node(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
         keys: node_keys,
         partition: "validator".to_owned(),
         mempool: Limits::default(),
+        retention: Default::default(),
         guard: None,
     };
     let (path, listen) = (dir.join("validators"), file.listen);

@@ -239,6 +239,7 @@ async fn start_nodes(dir: &StateDir, genesis: &Genesis, roster: &Roster) -> Outc
             keys: seat.keys,
             partition: format!("validator-{}", index + 1),
             mempool: Limits::default(),
+            retention: Default::default(),
             guard: None,
         };
         hosted.push(HostedNode { config, listen });

@@ -2,24 +2,32 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use assay_ledger::{Equivocation, BlockBuilder, BlockContext, BlockOutput, CheckRules, Reject, StateRead};
+use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, Equivocation, Reject, StateRead};
 use assay_types::{
-    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::{Handover, Quantiles}, staking::committee_hash,
+    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params,
+    block::SharedBlock,
+    node::{Handover, Quantiles},
+    staking::{Seat, committee_hash},
 };
+use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{Digestible as _, sha256::Digest};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, watch};
 
 use crate::{
     block::{Block, Header, to_b256},
-    committee::{Committee, Committees, Sitting, namespace},
+    committee::{Committee, CommitteeError, Committees, Sitting, genesis_seats, namespace},
     crypto::Bls,
     mempool::{Mempool, Origin, Space},
     node::FinalizedTip,
     state::State,
+    sync::join::Joined,
 };
 
 /// Finalized blocks kept in memory for readers that lag.
@@ -61,6 +69,11 @@ pub(crate) struct Core {
     pub(crate) blocks: broadcast::Sender<SharedBlock>,
     proposed: Mutex<HashMap<Digest, u64>>,
     finality_ms: Mutex<VecDeque<u64>>,
+    /// Lowest height whose block this node ever had.
+    pub(crate) first_block: AtomicU64,
+    boundary: Mutex<Option<(u64, Digest, B256)>>,
+    /// Highest certified height it has heard of from an upstream.
+    pub(crate) network_height: AtomicU64,
     /// Who contradicted itself, and the proof.
     evidence: Mutex<BTreeMap<Equivocation, Bytes>>,
     /// By the epoch handed over to.
@@ -91,9 +104,31 @@ impl Core {
             blocks: broadcast::Sender::new(RECENT),
             proposed: Mutex::default(),
             finality_ms: Mutex::default(),
+            first_block: Default::default(),
+            boundary: Mutex::default(),
+            network_height: Default::default(),
             evidence: Mutex::default(),
             handovers: RwLock::default(),
         }
+    }
+
+    /// Notes where the node began, if that was not genesis: the committee of that epoch, which no state
+    /// before it names, and the block that the epoch builds on.
+    pub(crate) fn began_at(&self, joined: &Joined) -> Result<(), CommitteeError> {
+        self.first_block.store(joined.block.header.height, Ordering::Relaxed);
+        if let Some(handover) = &joined.handover
+            && let Ok(header) = Header::decode(handover.header.to_vec())
+        {
+            let epoch = header.context.round.epoch().get().saturating_add(1);
+            self.committees.add(Committee::of_seats(self.genesis.hash(), epoch, &handover.seats)?);
+            *self.boundary.lock() = Some((epoch, header.digest(), header.beacon));
+        }
+        Ok(())
+    }
+
+    /// The last block before the epoch in which this node began, which it does not hold, and its beacon.
+    pub(crate) fn boundary(&self, epoch: u64) -> Option<(Digest, B256)> {
+        self.boundary.lock().filter(|(began, ..)| *began == epoch).map(|(_, digest, beacon)| (digest, beacon))
     }
 
     /// Sets the version the node starts from: what its database holds.
@@ -260,12 +295,17 @@ impl Core {
         evidence.insert(found, proof);
     }
 
-    pub(crate) fn note_handover(&self, epoch: u64, handover: Handover) {
-        self.handovers.write().insert(epoch, Arc::new(handover));
-    }
-
-    pub(crate) fn has_handover(&self, epoch: u64) -> bool {
-        self.handovers.read().contains_key(&epoch)
+    /// Takes a handover in if other keys sit after it than before. They come in the order of their epochs.
+    pub(crate) fn note_handover(&self, epoch: u64, handover: &Handover) {
+        let mut handovers = self.handovers.write();
+        let keys = |seats: &[Seat]| seats.iter().map(|s| (s.network_key, s.vote_key.clone())).collect::<Vec<_>>();
+        let same = match handovers.range(..epoch).next_back() {
+            Some((_, before)) => keys(&before.seats) == keys(&handover.seats),
+            None => keys(&genesis_seats(&self.genesis)) == keys(&handover.seats),
+        };
+        if !same {
+            handovers.insert(epoch, Arc::new(handover.clone()));
+        }
     }
 
     /// Handovers to epochs after `known` and up to `epoch`, in order.

@@ -6,7 +6,6 @@ use assay_types::{Genesis, GenesisError};
 use commonware_broadcast::buffered;
 use commonware_codec::RangeCfg;
 use commonware_consensus::{
-    Heightable as _,
     marshal::{
         self, Identifier,
         core::Actor as MarshalActor,
@@ -18,7 +17,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _, sha256::Digest};
 use commonware_glue::stateful::{
-    Config as StatefulConfig, PruneConfig, Stateful, SyncPlan,
+    Config as StatefulConfig, Stateful, SyncPlan,
     db::{DatabaseSet, SyncEngineConfig},
 };
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender, max_message_size, utils::mux::prefixed};
@@ -40,6 +39,7 @@ use super::{
     core::{Core, RECENT, Version, decode_entry, is_blank, opening_state},
     epochs::Epochs,
     gossip,
+    handovers::{Kept, record},
     outcomes::{Archived, Outcomes},
     shelf::{self, Shelf},
 };
@@ -51,6 +51,8 @@ use crate::{
     light::MAX_VALUE_BYTES,
     mempool::Limits,
     node::Node,
+    retention::Retention,
+    sync::{JoinError, join::joined},
 };
 
 /// What a node needs besides a runtime and a network.
@@ -64,6 +66,8 @@ pub struct NodeConfig {
     pub partition: String,
     /// Bounds of the mempool.
     pub mempool: Limits,
+    /// What it keeps of the past.
+    pub retention: Retention,
     /// Asked before each vote; none where nothing can forget what was voted but the votes with it.
     pub guard: Option<Arc<dyn Guard>>,
 }
@@ -117,6 +121,27 @@ pub enum StartError {
         /// What is left.
         free_bytes: u64,
     },
+    /// The node's databases are damaged.
+    #[error(
+        "the node's database of {what} is damaged: {reason}; nothing is guessed: move the directory away and sync again from an upstream, or restore a copy"
+    )]
+    Corrupt {
+        /// Which part.
+        what: &'static str,
+        /// What was found.
+        reason: String,
+    },
+    /// State sync failed.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// A pruning node would keep too little.
+    #[error("a pruning node keeps at least {least} blocks, two epochs of the validators; {given} are configured")]
+    Retention {
+        /// As configured.
+        given: u64,
+        /// Fewest.
+        least: u64,
+    },
     /// The peer-to-peer port is taken.
     #[error("peer-to-peer address {address} is in use: stop the other process or choose another port")]
     PortInUse {
@@ -126,6 +151,16 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl StartError {
+    pub(crate) fn corrupt(what: &'static str, error: &(dyn std::error::Error + '_)) -> Self {
+        Self::damaged(what, error.to_string())
+    }
+
+    pub(crate) fn damaged(what: &'static str, reason: impl Into<String>) -> Self {
+        Self::Corrupt { what, reason: reason.into() }
+    }
 }
 
 /// One channel of the network.
@@ -168,7 +203,12 @@ pub(crate) fn most_seats(genesis: &Genesis) -> u32 {
     genesis.params.max_validators.max(u32::try_from(genesis.validators.len()).unwrap_or(u32::MAX))
 }
 
-fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+pub(crate) fn archive_config<C>(
+    prefix: &str,
+    name: &str,
+    page_cache: CacheRef,
+    codec_config: C,
+) -> prunable::Config<TwoCap, C> {
     prunable::Config {
         translator: TwoCap,
         metadata_partition: format!("{prefix}-{name}-metadata"),
@@ -184,7 +224,7 @@ fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_confi
     }
 }
 
-fn database_config<E: Spawner + Storage + Clock + Metrics>(
+pub(crate) fn database_config<E: Spawner + Storage + Clock + Metrics>(
     prefix: &str,
     page_cache: CacheRef,
 ) -> <Databases<E> as DatabaseSet<E>>::Config {
@@ -230,22 +270,18 @@ where
     M: AddressableManager<PublicKey = PublicKey>,
     B: Blocker<PublicKey = PublicKey>,
 {
-    let NodeConfig { genesis, keys, partition, mempool, guard } = config;
+    let NodeConfig { genesis, keys, partition, mempool, retention, guard } = config;
+    retention.check(&genesis.params)?;
+    let joined = joined(&context, &partition).await;
     let public_key = commonware_cryptography::Signer::public_key(&keys.network);
     let committees = Committees::new(keys, guard);
     committees.add(Committee::of_genesis(&genesis)?);
     let opening = opening_state(&genesis)?;
-    let genesis_hash = genesis.hash();
-    let targets = <Databases<E> as DatabaseSet<E>>::initial_sync_targets();
-    let genesis_block = Block::genesis(
-        targets.root,
-        targets.root,
-        targets.range,
-        genesis_hash,
-        genesis.timestamp_ms,
-        genesis.params.min_base_fee,
-    );
+    let genesis_block = opening_block::<E>(&genesis);
     let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), mempool));
+    if let Some(joined) = &joined {
+        core.began_at(joined)?;
+    }
     let epocher = FixedEpocher::new(NonZeroU64::new(core.epoch_blocks()).unwrap_or(NonZeroU64::MIN));
     gossip::start(context.child("gossip"), Arc::clone(&core), channels.txs);
 
@@ -279,27 +315,24 @@ where
     broadcast_engine.start(channels.broadcast);
     let finalizations = prunable::Archive::init(
         context.child("finalizations"),
-        archive_config(
-            &partition,
-            "finalizations",
-            page_cache.clone(),
-            Scheme::certificate_codec_config_unbounded(),
-        ),
+        archive_config(&partition, "finalizations", page_cache.clone(), Scheme::certificate_codec_config_unbounded()),
     )
     .await
-    .expect("the archive of certificates opens");
+    .map_err(|e| StartError::corrupt("certificates", &e))?;
     let blocks =
         prunable::Archive::init(context.child("blocks"), archive_config(&partition, "blocks", page_cache.clone(), ()))
             .await
-            .expect("the archive of blocks opens");
+            .map_err(|e| StartError::corrupt("blocks", &e))?;
     let outcomes: Arc<dyn Outcomes> = Archived::new(
         prunable::Archive::init(
             context.child("outcomes"),
             archive_config(&partition, "outcomes", page_cache.clone(), (RangeCfg::from(..), ())),
         )
         .await
-        .expect("the archive of outcomes opens"),
+        .map_err(|e| StartError::corrupt("receipts", &e))?,
     );
+    let handovers = Kept::open(&context, &partition, page_cache.clone()).await?;
+    handovers.recall(&core).await;
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -308,7 +341,10 @@ where
         marshal::Config {
             provider: committees,
             epocher: epocher.clone(),
-            start: plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
+            start: match joined {
+                Some(joined) => marshal::Start::Floor(joined.finalization),
+                None => plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
+            },
             partition_prefix: partition.clone(),
             mailbox_size: MAILBOX,
             view_retention: ViewDelta::new(64),
@@ -339,12 +375,11 @@ where
                 apply_batch_size: NZU64!(1_024),
                 max_outstanding_requests: NZUsize!(8),
             },
-            prune_config: None::<PruneConfig>,
+            prune_config: retention.prune_config(),
             strategy: Sequential,
         },
     );
-    let deferred =
-        Deferred::new(context.child("deferred"), stateful.clone(), marshal.clone(), epocher);
+    let deferred = Deferred::new(context.child("deferred"), stateful.clone(), marshal.clone(), epocher);
 
     // The request for the database must be queued before the first block is, since blocks wait for
     // the state that is loaded from it.
@@ -362,12 +397,13 @@ where
         async move { marshal.get_block(Identifier::Height(Height::new(height))).await.map(|b| b.inner().clone()) }
             .boxed()
     })
-    .await;
+    .await?;
     let tip = core.tip().map_or(0, |(tip, _)| tip.height);
     for height in tip.saturating_sub(RECENT as u64).saturating_add(1)..=tip {
         core.recall(outcomes.get(height).await);
     }
 
+    retention.keep(&context, Arc::clone(&core), Arc::clone(&outcomes));
     let epochs = Epochs {
         context: context.child("consensus"),
         core: Arc::clone(&core),
@@ -379,28 +415,45 @@ where
         page_cache,
     };
     let handle = epochs.start(channels.votes, channels.certificates, channels.resolver);
-    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database });
+    record(&context, Arc::clone(&core), marshal.clone(), handovers.clone());
+    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database, handovers });
     Ok((Node { core, archive: Arc::new(desk) }, handle))
 }
 
+/// Block 0 of a genesis.
+pub(crate) fn opening_block<E: Spawner + Storage + Clock + Metrics>(genesis: &Genesis) -> Block {
+    let targets = <Databases<E> as DatabaseSet<E>>::initial_sync_targets();
+    Block::genesis(
+        targets.root,
+        targets.root,
+        targets.range,
+        genesis.hash(),
+        genesis.timestamp_ms,
+        genesis.params.min_base_fee,
+    )
+}
+
 /// Loads the version the node starts from: what its database holds, or the opening state.
-async fn load<E>(
+pub(crate) async fn load<E>(
     core: &Core,
     database: &Databases<E>,
     opening: crate::state::State,
     block_at: impl Fn(u64) -> BoxFuture<'static, Option<Block>>,
-) where
+) -> Result<(), StartError>
+where
     E: Clock + Spawner + Storage + Metrics,
 {
     let mut entries = Vec::new();
-    {
+    let root = {
         let guard = database.read().await;
         let mut stream = std::pin::pin!(guard.stream_range(..));
         while let Some(entry) = stream.next().await {
-            let (_, value) = entry.expect("the state database reads its own entries");
-            entries.push(decode_entry(&value).expect("the state database holds entries as they were written"));
+            let (_, value) = entry.map_err(|e| StartError::corrupt("state", &e))?;
+            let entry = decode_entry(&value);
+            entries.push(entry.ok_or_else(|| StartError::damaged("state", "an entry of the state does not decode"))?);
         }
-    }
+        guard.root()
+    };
     let state = crate::state::State::from_entries(entries);
     let genesis_block = &core.genesis_block;
     if is_blank(&state) {
@@ -412,14 +465,19 @@ async fn load<E>(
             output: None,
         };
         core.start_from(genesis_block, version);
-        return;
+        return Ok(());
     }
-    let height =
-        assay_ledger::latest(&state, &crate::crypto::Bls).map(|ctx| ctx.height).expect("a state names its height");
-    let block = block_at(height).await.expect("the archive holds the block of the state database");
-    debug_assert_eq!(block.height().get(), height);
+    let latest = assay_ledger::latest(&state, &crate::crypto::Bls);
+    let height = latest.ok_or_else(|| StartError::damaged("state", "it does not say after which block it is"))?.height;
+    let block = block_at(height).await;
+    let block =
+        block.ok_or_else(|| StartError::damaged("blocks", format!("block {height} of the state is missing")))?;
+    if block.header.height != height || block.header.state_root != root {
+        return Err(StartError::damaged("state", format!("its root is not that of block {height}")));
+    }
     let version =
         Version { height, timestamp_ms: block.header.timestamp_ms, beacon: block.header.beacon, state, output: None };
     tracing::info!(height, "resumed");
     core.start_from(&block, version);
+    Ok(())
 }

@@ -35,7 +35,7 @@ use commonware_p2p::{
 };
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
-use commonware_utils::{NZDuration, ordered::Map, TryFromIterator as _, vec::NonEmptyVec};
+use commonware_utils::{NZDuration, TryFromIterator as _, ordered::Map, vec::NonEmptyVec};
 use futures::{FutureExt as _, pin_mut, select_biased};
 use rand_core::CryptoRng;
 
@@ -147,7 +147,12 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     /// Starts the engine of the epoch under way, and then that of each next.
-    pub(crate) fn start<S, R>(self, votes: Channel<S, R>, certificates: Channel<S, R>, resolver: Channel<S, R>) -> Handle<()>
+    pub(crate) fn start<S, R>(
+        self,
+        votes: Channel<S, R>,
+        certificates: Channel<S, R>,
+        resolver: Channel<S, R>,
+    ) -> Handle<()>
     where
         S: Sender<PublicKey = PublicKey>,
         R: Receiver<PublicKey = PublicKey>,
@@ -273,7 +278,10 @@ where
                 certification_timeout: leader_timeout + Duration::from_millis(1_000),
                 timeout_retry: Duration::from_millis(1_000),
                 view_retention: ViewDelta::new(64),
-                skip: SkipPolicy::Enabled { timeout: Duration::from_secs(5), budget: simplex::SkipBudget::Participants },
+                skip: SkipPolicy::Enabled {
+                    timeout: Duration::from_secs(5),
+                    budget: simplex::SkipBudget::Participants,
+                },
                 fetch_timeout: NZDuration!(Duration::from_secs(2)),
                 fetch_retry_delay: Duration::from_millis(500),
                 forward: ForwardPolicy::Disabled,
@@ -295,6 +303,9 @@ where
         let height = epoch.saturating_mul(self.core.epoch_blocks()).saturating_sub(1);
         match self.marshal.get_block(Identifier::Height(Height::new(height))).await {
             Some(block) => Some((block.digest(), block.inner().header.beacon.to_vec())),
+            None if self.core.boundary(epoch).is_some() => {
+                self.core.boundary(epoch).map(|(digest, beacon)| (digest, beacon.to_vec()))
+            }
             None => {
                 tracing::error!(target: "consensus", epoch, height, "the last block of the epoch before is missing");
                 None

@@ -23,6 +23,8 @@ pub(crate) trait Outcomes: Send + Sync {
     fn put<'a>(&'a self, digest: Digest, block: &'a SharedBlock) -> BoxFuture<'a, ()>;
     /// The block at a height.
     fn get(&self, height: u64) -> BoxFuture<'_, Option<SharedBlock>>;
+    /// Drops blocks below a height, in whole sections.
+    fn prune(&self, first: u64) -> BoxFuture<'_, ()>;
 }
 
 type Archive<E> = prunable::Archive<TwoCap, E, Digest, Vec<u8>>;
@@ -55,6 +57,15 @@ impl<E: StorageContext> Outcomes for Archived<E> {
             let archive = self.archive.lock().await;
             let bytes = archive.as_ref()?.get(Identifier::Index(height)).await.ok()??;
             codec::decode(&bytes).map(Arc::new)
+        }
+        .boxed()
+    }
+
+    fn prune(&self, first: u64) -> BoxFuture<'_, ()> {
+        async move {
+            let mut archive = self.archive.lock().await;
+            let open = archive.take().expect("an earlier write of a block's outcome failed");
+            *archive = Some(open.prune(first).await.expect("old outcomes are dropped, or this node cannot go on"));
         }
         .boxed()
     }

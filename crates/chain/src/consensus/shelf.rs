@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use assay_types::node::{Certificate, StateProof};
+use assay_types::{
+    B256, Bytes,
+    node::{Certificate, Handover, StateProof},
+};
 use commonware_codec::Encode as _;
 use commonware_consensus::{
     marshal::{self, Identifier, standard::Standard},
@@ -19,11 +22,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     app::Databases,
     core::{Core, decode_entry},
+    handovers::Handovers,
+    serve,
 };
 use crate::{
     block::{Block, Header, to_b256},
     committee::Scheme,
     node::Archive,
+    upstream::{BlockRecord, UpstreamError},
 };
 
 /// Questions that may wait.
@@ -32,7 +38,14 @@ const WAITING: usize = 256;
 enum Question {
     Certified(u64, oneshot::Sender<Option<Certificate>>),
     Proof(Vec<u8>, oneshot::Sender<Option<StateProof>>),
+    Tip(u64, Reply<Certificate>),
+    Blocks(u64, u64, Reply<Vec<BlockRecord>>),
+    Block(B256, Reply<BlockRecord>),
+    StateOps(Bytes, Reply<Bytes>),
+    Handovers(u64, u64, Reply<Vec<Handover>>),
 }
+
+type Reply<T> = oneshot::Sender<Result<T, UpstreamError>>;
 
 /// Where a handle asks.
 pub(crate) struct Desk {
@@ -54,7 +67,43 @@ impl Desk {
     }
 }
 
+impl Desk {
+    fn serve<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(Reply<T>) -> Question + Send + 'static,
+    ) -> BoxFuture<'static, Result<T, UpstreamError>> {
+        let questions = self.questions.clone();
+        async move {
+            let stopped = || UpstreamError::Unreachable("the node has stopped".into());
+            let (reply, answer) = oneshot::channel();
+            questions.send(question(reply)).await.map_err(|_| stopped())?;
+            answer.await.map_err(|_| stopped())?
+        }
+        .boxed()
+    }
+}
+
 impl Archive for Desk {
+    fn tip(&self, after: u64) -> BoxFuture<'static, Result<Certificate, UpstreamError>> {
+        self.serve(move |reply| Question::Tip(after, reply))
+    }
+
+    fn blocks(&self, from: u64, count: u64) -> BoxFuture<'static, Result<Vec<BlockRecord>, UpstreamError>> {
+        self.serve(move |reply| Question::Blocks(from, count, reply))
+    }
+
+    fn block(&self, hash: B256) -> BoxFuture<'static, Result<BlockRecord, UpstreamError>> {
+        self.serve(move |reply| Question::Block(hash, reply))
+    }
+
+    fn handovers(&self, epoch: u64, count: u64) -> BoxFuture<'static, Result<Vec<Handover>, UpstreamError>> {
+        self.serve(move |reply| Question::Handovers(epoch, count, reply))
+    }
+
+    fn state_ops(&self, request: Bytes) -> BoxFuture<'static, Result<Bytes, UpstreamError>> {
+        self.serve(move |reply| Question::StateOps(request, reply))
+    }
+
     fn certified(&self, height: u64) -> BoxFuture<'static, Option<Certificate>> {
         self.ask(move |reply| Question::Certified(height, reply))
     }
@@ -70,7 +119,7 @@ where
     E: Clock + Spawner + Storage + Metrics,
 {
     let (questions, queue) = mpsc::channel(WAITING);
-    context.child("shelf").spawn(move |_| shelf.serve(queue));
+    context.child("shelf").spawn(move |context| shelf.serve(context, queue));
     Desk { questions }
 }
 
@@ -79,9 +128,10 @@ pub(crate) struct Shelf<E: Clock + Spawner + Storage + Metrics> {
     pub(crate) core: Arc<Core>,
     pub(crate) marshal: marshal::core::Mailbox<Scheme, Standard<Block>>,
     pub(crate) database: Databases<E>,
+    pub(crate) handovers: Arc<dyn Handovers>,
 }
 
-async fn certified_at(
+pub(crate) async fn certified_at(
     marshal: &marshal::core::Mailbox<Scheme, Standard<Block>>,
     height: u64,
 ) -> Option<(Header, Certificate)> {
@@ -158,7 +208,8 @@ impl<E: Clock + Spawner + Storage + Metrics> Shelf<E> {
         .boxed()
     }
 
-    async fn serve(self, mut queue: mpsc::Receiver<Question>) {
+    async fn serve(self, context: E, mut queue: mpsc::Receiver<Question>) {
+        let context = Arc::new(context);
         let mut answers = FuturesUnordered::new();
         loop {
             let mut next = std::pin::pin!(queue.recv().fuse());
@@ -171,6 +222,27 @@ impl<E: Clock + Spawner + Storage + Metrics> Shelf<E> {
                     }
                     Some(Question::Proof(key, reply)) => {
                         answers.push(self.state_proof(key).map(|answer| drop(reply.send(answer))).boxed());
+                    }
+                    Some(Question::Tip(after, reply)) => {
+                        let tip = serve::tip(Arc::clone(&context), Arc::clone(&self.core), self.marshal.clone(), after);
+                        answers.push(tip.map(|answer| drop(reply.send(answer))).boxed());
+                    }
+                    Some(Question::Blocks(from, count, reply)) => {
+                        let blocks = serve::blocks(Arc::clone(&self.core), self.marshal.clone(), from, count);
+                        answers.push(blocks.map(|answer| drop(reply.send(answer))).boxed());
+                    }
+                    Some(Question::Block(hash, reply)) => {
+                        let block = serve::block(Arc::clone(&self.core), self.marshal.clone(), hash);
+                        answers.push(block.map(|answer| drop(reply.send(answer))).boxed());
+                    }
+                    Some(Question::StateOps(request, reply)) => {
+                        let operations = serve::state_ops(self.database.clone(), request);
+                        answers.push(operations.map(|answer| drop(reply.send(answer))).boxed());
+                    }
+                    Some(Question::Handovers(epoch, count, reply)) => {
+                        let kept = Arc::clone(&self.handovers);
+                        let found = async move { kept.get(epoch.max(1), count).await };
+                        answers.push(found.map(|answer| drop(reply.send(Ok(answer)))).boxed());
                     }
                     None => return,
                 }

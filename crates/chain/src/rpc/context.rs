@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Backend,
-    error::{RpcResult, indexed, not_found, pruned},
+    error::{RpcResult, indexed, not_found, pruned, pruned_block},
     server::RpcConfig,
     subscribe::Rendered,
 };
@@ -39,7 +39,15 @@ impl Context {
 
     /// The block at a height.
     pub(super) fn block_at(&self, height: u64) -> RpcResult<Option<SharedBlock>> {
-        indexed(self.history.block(height))
+        let found = indexed(self.history.block(height))?;
+        if found.is_none() {
+            let held = indexed(self.history.heights())?.map_or(0, |(first, _)| first);
+            let first = held.max(self.backend.first_block());
+            if height < first {
+                return Err(pruned_block(height, first));
+            }
+        }
+        Ok(found)
     }
 
     /// The height a tag means.

@@ -20,7 +20,7 @@ const TIMEOUT: i32 = 4;
 /// Result of a method.
 pub(super) type RpcResult<T> = Result<T, ErrorObjectOwned>;
 
-fn plain(code: i32, message: impl Into<String>) -> ErrorObjectOwned {
+pub(super) fn plain(code: i32, message: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(code, message, None::<()>)
 }
 
@@ -46,6 +46,14 @@ pub(super) fn pruned(height: u64, held: u64) -> ErrorObjectOwned {
         format!(
             "historical state is pruned: block {height} was asked for, state is held for block {held}; ask for \"latest\""
         ),
+    )
+}
+
+/// A block that is no longer held, or never was, as EIP-4444 nodes answer.
+pub(super) fn pruned_block(height: u64, first: u64) -> ErrorObjectOwned {
+    plain(
+        crate::upstream::PRUNED,
+        format!("pruned: block {height} is not held here, the first is {first}: ask an archive node"),
     )
 }
 

@@ -27,6 +27,7 @@ use crate::{
     mempool::{Admission, SubmitError},
     node::{FinalizedTip, Node},
     state::State,
+    upstream::Upstream,
 };
 
 /// States kept for readers that name a block: versions share what they have in common.
@@ -177,7 +178,7 @@ impl Backend for NodeBackend {
         Health {
             peers: u32::try_from(self.genesis.validators.len().saturating_sub(1)).unwrap_or(u32::MAX),
             waiting_txs: self.node.mempool().len(),
-            behind: None,
+            behind: self.node.behind(),
             finality_ms: self.node.finality(),
         }
     }
@@ -201,6 +202,14 @@ impl Backend for NodeBackend {
 
     fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Option<StateProof>> {
         self.node.state_proof(key).boxed()
+    }
+
+    fn serves_joiners(&self) -> Option<&dyn Upstream> {
+        Some(&self.node)
+    }
+
+    fn first_block(&self) -> u64 {
+        self.node.first_block()
     }
 }
 

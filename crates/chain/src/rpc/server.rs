@@ -16,7 +16,7 @@ use jsonrpsee::{
     types::SubscriptionId,
 };
 
-use super::{Backend, assay, blocks, context::Context, fees, state, subscribe, transactions};
+use super::{Backend, assay, blocks, context::Context, fees, state, subscribe, sync, transactions};
 use crate::index::{History, LogLimits};
 
 /// Where to listen and what to allow.
@@ -137,6 +137,7 @@ fn methods(context: Context) -> Result<RpcModule<Context>, RegisterMethodError> 
     fees::register(&mut module)?;
     assay::register(&mut module)?;
     subscribe::register(&mut module)?;
+    sync::register(&mut module)?;
     Ok(module)
 }
 

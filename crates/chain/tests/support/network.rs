@@ -51,6 +51,7 @@ pub(crate) fn network(seed: u64, sender: Address) -> (Genesis, Vec<HostedNode>) 
                 keys,
                 partition: format!("validator-{index}"),
                 mempool: Limits::default(),
+                retention: Default::default(),
                 guard: None,
             },
             listen,

@@ -1,0 +1,137 @@
+//! A network of four validators in the deterministic simulator.
+
+use std::time::Duration;
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync as _;
+use alloy_signer_local::PrivateKeySigner;
+use assay_chain::{
+    Node, NodeConfig, committee::Committee, keys::ValidatorKeys, mempool::Limits, simulated::join, simulated::link,
+    simulated::network,
+};
+use assay_ledger::account;
+use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
+use commonware_cryptography::Signer as _;
+use commonware_p2p::simulated::Link;
+use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::probability;
+use rand::{SeedableRng as _, rngs::StdRng};
+use tokio::sync::oneshot;
+
+pub(crate) type Context = deterministic::Context;
+
+const CHAIN_ID: u64 = 710_011;
+
+pub(crate) fn rich() -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key")
+}
+
+/// One grain to each of many accounts, so that the state grows.
+pub(crate) fn transfer(nonce: u64) -> Bytes {
+    let to = Address::left_padding_from(&(0x5000 + nonce).to_be_bytes());
+    let tx = TxEip1559 {
+        chain_id: CHAIN_ID,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: TxKind::Call(to),
+        value: U256::from(1),
+        ..TxEip1559::default()
+    };
+    let signature = rich().sign_hash_sync(&tx.signature_hash()).expect("a key signs");
+    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+pub(crate) struct Rig {
+    pub(crate) genesis: Genesis,
+    pub(crate) nodes: Vec<Node>,
+    _tasks: Vec<Handle<()>>,
+}
+
+impl Rig {
+    /// `seed` tells networks apart.
+    pub(crate) async fn new(context: &Context, seed: u64, validators: usize) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let keys: Vec<ValidatorKeys> = (0..validators).map(|_| ValidatorKeys::generate(&mut rng)).collect();
+        let seat = |(index, keys): (u8, &ValidatorKeys)| GenesisValidator {
+            account: Address::repeat_byte(0xa0 + index),
+            stake: GRAINS_PER_KRT,
+            network_key: keys.network_key(),
+            vote_key: keys.vote_key(),
+            proof_of_possession: keys.proof_of_possession(),
+            address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
+        };
+        let genesis = Genesis {
+            chain_id: CHAIN_ID,
+            timestamp_ms: 0,
+            accounts: vec![GenesisAccount { address: rich().address(), balance: 1_000 * GRAINS_PER_KRT }],
+            validators: (0..).zip(&keys).map(seat).collect(),
+            treasury: 0,
+            params: Params { idle_block_interval_ms: 100, ..Params::default() },
+        };
+        let committee = Committee::of_genesis(&genesis).expect("a committee");
+        let oracle = network(context.child("network"), &committee).await;
+        let wire = Link {
+            latency: Duration::from_millis(10),
+            jitter: Duration::from_millis(3),
+            success_rate: probability!(1.0),
+        };
+        let names: Vec<_> = keys.iter().map(|keys| keys.network.public_key()).collect();
+        for one in 0..validators {
+            for other in 0..one {
+                link(&oracle, &names[one], &names[other], wire.clone()).await;
+            }
+        }
+        let (mut nodes, mut tasks) = (Vec::new(), Vec::new());
+        for (at, keys) in keys.into_iter().enumerate() {
+            let (started, start) = oneshot::channel();
+            let (oracle, genesis) = (oracle.clone(), genesis.clone());
+            tasks.push(context.child("validator").spawn(move |context| async move {
+                let partition = format!("network-{seed}-v{at}");
+                let config =
+                    NodeConfig { genesis, keys, partition, mempool: Limits::default(), retention: Default::default() };
+                let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
+                started.send(node).expect("awaited");
+                consensus.await.ok();
+            }));
+            nodes.push(start.await.expect("it starts"));
+        }
+        Self { genesis, nodes, _tasks: tasks }
+    }
+
+    /// Sends `count` transfers beginning with nonce `from` and waits until all are final.
+    pub(crate) async fn transfers(&self, context: &Context, from: u64, count: u64) {
+        for nonce in from..from + count {
+            self.nodes[0].submit(transfer(nonce)).expect("admitted");
+        }
+        for node in &self.nodes {
+            nonce(context, node, from + count).await;
+        }
+    }
+}
+
+/// Waits until `node` stands at `height`.
+pub(crate) async fn reach(context: &Context, node: &Node, height: u64) {
+    for _ in 0..6_000 {
+        if node.tip().is_some_and(|tip| tip.height >= height) {
+            return;
+        }
+        context.sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the node stands at {:?}, not {height}", node.tip());
+}
+
+/// Waits until the rich account's nonce is `nonce` on `node`.
+pub(crate) async fn nonce(context: &Context, node: &Node, nonce: u64) {
+    for _ in 0..6_000 {
+        let (_, state) = node.tip_state().expect("started");
+        if account(&state, rich().address()).nonce >= nonce {
+            return;
+        }
+        context.sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nonce {nonce} was never seen: {:?}", node.tip());
+}
