@@ -5,6 +5,7 @@ mod job;
 mod market;
 mod node;
 mod score;
+mod stake;
 mod tier;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use market::{
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
 };
+pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
 pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     /// Claims on capacity in a later window: issue, trade, send, see.
     #[command(subcommand)]
     Claims(ClaimsCommand),
+    /// Validators, delegations and rewards.
+    #[command(subcommand)]
+    Stake(StakeCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
     /// A live view of the market: book, prices, jobs and blocks.

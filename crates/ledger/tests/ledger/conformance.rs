@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "91d2ee7379369218627cfd0bad90befc896ba634426511422e4428598aa3e3f1 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "6d01585dac4afd1cb7ee5cb5eab1b397f36fd9187b216c3b25f4a76c1fd0a0ba 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

@@ -15,4 +15,5 @@ mod random;
 mod reputation;
 mod scenario;
 mod sealed;
+mod staking;
 mod transactions;
