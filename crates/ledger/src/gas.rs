@@ -73,6 +73,7 @@ fn call_cost(call: &Call) -> u64 {
         | Call::Market(_)
         | Call::Claims(_)
         | Call::Audits(_)
-        | Call::Capacity(_) => SMALL,
+        | Call::Capacity(_)
+        | Call::Rewards(_) => SMALL,
     }
 }

@@ -123,6 +123,13 @@ pub(crate) const WINDOW_BOOK: u8 = 0x64;
 /// Classes whose issuances are being marked, and from which key on.
 pub(crate) const MARKING: u8 = 0x65;
 
+/// What payments for work burned: provider, epoch, class.
+pub(crate) const WORK_BURNED: u8 = 0x90;
+/// Ended epochs whose emission may still be paid.
+pub(crate) const EMISSION: u8 = 0x91;
+/// Where inflation and emission stand.
+pub(crate) const ISSUED: u8 = 0x92;
+
 /// Beacons of the latest blocks, one entry a slot: a draw takes that of a fixed height, however late it is made.
 pub(crate) fn beacon(height: u64) -> Vec<u8> {
     let slot = height.checked_rem(BEACONS_KEPT).unwrap_or_default();

@@ -198,6 +198,7 @@ codes! {
         OpeningLength = 255 "the opening has not the bytes that the drawn blocks take",
         OpeningLane = 256 "an opened lane is not under the posted root",
         OpeningBlock = 257 "an opened block is not in its lane, or not made from the blocks before it",
+        NothingOwed = 360 "no emission is owed for ended epochs: it is paid with the next payment for work, or was already",
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
         IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
+        IRewards::IRewardsCalls,
     },
     system,
 };
@@ -35,6 +36,8 @@ pub enum Call {
     Audits(IAuditsCalls),
     /// A call of [`crate::abi::ICapacity`].
     Capacity(ICapacityCalls),
+    /// A call of [`crate::abi::IRewards`].
+    Rewards(IRewardsCalls),
 }
 
 /// Why calldata is not a call.
@@ -67,6 +70,7 @@ impl Call {
             system::CLAIMS => strict(input).map(Call::Claims),
             system::AUDITS => strict(input).map(Call::Audits),
             system::CAPACITY => strict(input).map(Call::Capacity),
+            system::REWARDS => strict(input).map(Call::Rewards),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

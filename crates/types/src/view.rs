@@ -531,10 +531,10 @@ pub enum Role {
 /// node halts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
-    /// Minted since and at genesis.
+    /// Minted at genesis, and since by inflation and as emission.
     #[serde(with = "as_string")]
     pub minted: Grains,
-    /// Burned: base fees and shares of slashes.
+    /// Burned: base fees, and shares of slashes and of payments for work.
     #[serde(with = "as_string")]
     pub burned: Grains,
     /// In accounts.
