@@ -359,7 +359,7 @@ pub struct ProviderView {
     pub lots_settled: u64,
     /// Times it was slashed.
     pub faults: u64,
-    /// Earned over its life.
+    /// Earned for work over its life, less what burned of it.
     #[serde(with = "as_string")]
     pub earned: Grains,
     /// Height before which it is not drawn, because it missed deadlines.

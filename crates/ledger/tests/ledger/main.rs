@@ -13,6 +13,7 @@ mod market;
 mod providers;
 mod random;
 mod reputation;
+mod rewards;
 mod scenario;
 mod sealed;
 mod transactions;

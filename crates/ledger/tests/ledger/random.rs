@@ -12,9 +12,9 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders},
+    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders, IRewards},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS},
+    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS, REWARDS},
     view::{LotPhase, LotView, OrderKind, ReplicaPhase},
 };
 use proptest::prelude::*;
@@ -44,6 +44,11 @@ struct Act {
 struct Model {
     renter_wealth: u128,
     treasury: u128,
+    minted: u128,
+    /// What payments to a provider burned in an epoch, until its emission for it is paid.
+    work_burned: BTreeMap<(String, u64), u128>,
+    /// What may still be emitted for an epoch.
+    budgets: BTreeMap<u64, u128>,
     held: Vec<u64>,
     burned: u128,
     earned: BTreeMap<String, u128>,
@@ -112,6 +117,33 @@ impl Model {
         }
         self.follow_bonds(net);
         self.follow_seals(net);
+        self.follow_rewards(net);
+    }
+
+    fn follow_rewards(&mut self, net: &Net) {
+        for event in net.events::<IRewards::EmissionPaid>() {
+            let key = (name_of(event.provider), event.epoch);
+            assert_eq!(self.work_burned.remove(&key), Some(event.burned), "{key:?} is paid once, for what it burned");
+            assert!(0 < event.amount && event.amount <= event.burned * 8 / 10, "{} of {}", event.amount, event.burned);
+            let left = self.budgets.get_mut(&event.epoch).expect("an ended epoch");
+            *left = left.checked_sub(event.amount).expect("within the budget");
+            self.minted += event.amount;
+        }
+        for event in net.events::<IRewards::PaymentBurned>() {
+            let who = name_of(event.provider);
+            assert_eq!(event.burned, (event.paid * 500).div_ceil(10_000));
+            *self.earned.get_mut(&who).expect("was paid") -= event.burned;
+            *self.work_burned.entry((who, event.epoch)).or_default() += event.burned;
+            self.burned += event.burned;
+        }
+        for event in net.events::<IRewards::EpochMinted>() {
+            let of_epoch = self.work_burned.iter().filter(|((_, epoch), _)| *epoch == event.epoch);
+            assert_eq!(of_epoch.map(|(_, burned)| burned).sum::<u128>(), event.burned);
+            assert!(event.toTreasury > 0 && event.toValidators > 8 * event.toTreasury);
+            self.budgets.insert(event.epoch, event.budget);
+            self.minted += event.toTreasury + event.toValidators;
+            self.treasury += event.toTreasury;
+        }
     }
 
     fn follow_seals(&mut self, net: &Net) {
@@ -163,6 +195,7 @@ impl Model {
         let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
         assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
+        assert_eq!(net.books().minted, self.minted, "minted at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
         for who in PROVIDERS_NAMED {
             let Some(provider) = query::provider(&net.state, addr(who)) else { continue };
@@ -203,11 +236,19 @@ impl World {
         genesis.params.forced_error_bps = 3_000;
         genesis.params.epoch_blocks = 40;
         genesis.params.appeal_window = 25;
+        // Some are paid by their part of the budget, some by what they burned.
+        (genesis.params.emission_bps_a_year, genesis.params.emission_full_bps) = (5_000, 20);
+        genesis.params.emission_cap_bps = 8_000;
         capacity::rounds(&mut genesis.params);
         (genesis.params.capacity_answer_blocks, genesis.params.capacity_open_blocks) = (20, 20);
         genesis.params.capacity_jail_blocks = 10;
         let net = Net::of(&genesis);
-        let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
+        let model = Model {
+            renter_wealth: net.balance("renter"),
+            treasury: net.books().treasury,
+            minted: net.books().minted,
+            ..Model::default()
+        };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
@@ -352,6 +393,9 @@ impl World {
                         self.send(who, DISPUTES, 0, IDisputes::excuseCall { appeal });
                     });
                 }
+            }
+            34 => {
+                self.send(who, REWARDS, 0, IRewards::claimCall {});
             }
             32 if act.how < 60 => {
                 self.send(who, PROVIDERS, 0, IProviders::exitCall {});
@@ -520,7 +564,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..34, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..35, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {
