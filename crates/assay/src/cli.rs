@@ -4,6 +4,7 @@ mod claims;
 mod job;
 mod market;
 mod node;
+mod rewards;
 mod score;
 mod tier;
 
@@ -20,6 +21,7 @@ pub(crate) use market::{
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
 };
+pub(crate) use rewards::RewardsCommand;
 pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     /// Claims on capacity in a later window: issue, trade, send, see.
     #[command(subcommand)]
     Claims(ClaimsCommand),
+    /// Inflation, what burns of payments for work, and what providers are paid back of it.
+    #[command(subcommand)]
+    Rewards(RewardsCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
     /// A live view of the market: book, prices, jobs and blocks.

@@ -384,3 +384,14 @@ proptest! {
         prop_assert!(now.emitted <= now.burned * u128::from(cap) / 10_000);
     }
 }
+
+#[test]
+fn the_plots_in_the_docs_are_what_the_formulas_give() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol/img");
+    let page = std::fs::read_to_string(folder.join("../rewards.md")).expect("the page is there");
+    for (name, drawing) in crate::plots::all() {
+        let kept = std::fs::read_to_string(folder.join(name)).expect("the plot is there");
+        assert!(kept == drawing, "{name} is old: cargo run -p assay-ledger --example rewards_plots");
+        assert!(page.contains(&format!("(img/{name})")), "{name} is not on the page");
+    }
+}
