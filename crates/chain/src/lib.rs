@@ -4,6 +4,7 @@ pub mod beacon;
 pub mod block;
 pub mod committee;
 mod consensus;
+pub mod crypto;
 pub mod host;
 pub mod index;
 pub mod keys;

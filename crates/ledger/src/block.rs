@@ -16,7 +16,7 @@ use crate::{
     claims, execute, fees, keys, market,
     money::{self, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, Reject, Stop},
-    schedule,
+    schedule, staking,
     state::{Changes, Overlay, StateRead},
     step::{BlockContext, Env, Step, Tip},
 };
@@ -152,7 +152,8 @@ fn end_block(step: &mut Step<'_>) -> Done {
     schedule::run_due(step)?;
     market::orders::refresh(step)?;
     market::epochs::close_if_over(step)?;
-    claims::margin::run(step)
+    claims::margin::run(step)?;
+    staking::end_block(step)
 }
 
 struct Outcome {

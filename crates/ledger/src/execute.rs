@@ -11,7 +11,7 @@ use crate::{
     money::{Pot, transfer},
     providers,
     reject::Done,
-    rewards,
+    rewards, staking,
     step::Step,
 };
 
@@ -34,6 +34,7 @@ pub(crate) fn execute(
         Call::Claims(call) => claims::calls::execute(step, sender, nonce, value, call),
         Call::Audits(call) => audits::calls::execute(step, sender, value, call),
         Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
+        Call::Staking(call) => staking::calls::execute(step, sender, value, call),
         Call::Rewards(call) => rewards::calls::execute(step, sender, value, call),
     }
 }

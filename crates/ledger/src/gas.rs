@@ -12,13 +12,15 @@
 //! | commitAudited | 40,000 + 500 a task |
 //! | register, update, challenge, demandDelivery, issue, takeOver, an opening of capacity | 60,000 |
 //! | safeBatchTransferFrom | 40,000 + 20,000 an id |
+//! | register and rotateKeys of a validator (two pairings) | 500,000 |
+//! | reportEquivocation (four pairings) | 1,000,000 |
 //! | any other call | 40,000 |
 
 use assay_types::{
     Call,
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
-        IJobs::IJobsCalls, IProviders::IProvidersCalls,
+        IJobs::IJobsCalls, IProviders::IProvidersCalls, IStaking::IStakingCalls,
     },
 };
 
@@ -48,6 +50,8 @@ fn times(count: usize, gas: u64) -> u64 {
 fn call_cost(call: &Call) -> u64 {
     const LARGE: u64 = 60_000;
     const SMALL: u64 = 40_000;
+    const POSSESSION: u64 = 500_000;
+    const EVIDENCE: u64 = 1_000_000;
     match call {
         Call::Transfer => 0,
         Call::Providers(IProvidersCalls::register(_) | IProvidersCalls::update(_)) => LARGE,
@@ -66,6 +70,8 @@ fn call_cost(call: &Call) -> u64 {
             SMALL.saturating_add(times(batch.ids.len(), 20_000))
         }
         Call::Capacity(ICapacityCalls::open(_)) => LARGE,
+        Call::Staking(IStakingCalls::register(_) | IStakingCalls::rotateKeys(_)) => POSSESSION,
+        Call::Staking(IStakingCalls::reportEquivocation(_)) => EVIDENCE,
         Call::Providers(_)
         | Call::Jobs(_)
         | Call::Disputes(_)
@@ -74,6 +80,7 @@ fn call_cost(call: &Call) -> u64 {
         | Call::Claims(_)
         | Call::Audits(_)
         | Call::Capacity(_)
+        | Call::Staking(_)
         | Call::Rewards(_) => SMALL,
     }
 }

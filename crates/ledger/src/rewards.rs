@@ -24,7 +24,6 @@ pub(crate) mod emission;
 pub(crate) mod epoch;
 pub mod formula;
 mod pay;
-mod stake;
 
 pub(crate) use pay::pay_provider;
 

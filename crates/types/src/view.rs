@@ -4,6 +4,7 @@
 mod claims;
 mod market;
 mod risk;
+mod staking;
 
 pub use claims::{ClaimStatus, ClaimView, IssuanceView};
 pub use market::{
@@ -11,6 +12,7 @@ pub use market::{
 };
 
 pub use risk::{Herfindahl, Nakamoto, ReputationView, RiskView};
+pub use staking::{DecentralisationView, DelegationView, FlightView, ValidatorView};
 
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};

@@ -33,6 +33,7 @@ use super::{
     core::{Core, MAX_STEP_MS, Version, encode_entry},
     outcomes::Outcomes,
 };
+use crate::crypto::Bls;
 use crate::{
     beacon,
     block::{Block, Header, RoundContext, transactions_root},
@@ -192,7 +193,7 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let earliest = parent.timestamp_ms.saturating_add(self.core.params().min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
         let timestamp_ms = now_ms(&rt).clamp(earliest, latest);
-        let ctx = BlockContext { height, timestamp_ms, proposer: self.core.account, beacon };
+        let ctx = BlockContext { height, timestamp_ms, proposer: self.core.account, beacon, crypto: &Bls };
         let (txs, version) = self.core.build(&parent, ctx);
         let merkleized = self.merkleize::<E>(&version, batches).await;
         let output = version.output.as_ref()?;

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     block::{Block, Header, to_b256},
     committee::Committee,
+    crypto::Bls,
     keys::ValidatorKeys,
     mempool::{Mempool, Origin, Space},
     node::FinalizedTip,
@@ -283,6 +284,7 @@ pub(crate) fn context_of(header: &Header) -> BlockContext {
         timestamp_ms: header.timestamp_ms,
         proposer: header.proposer,
         beacon: header.beacon,
+        crypto: &Bls,
     }
 }
 

@@ -4,9 +4,10 @@ use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use assay_types::abi::IRewards::{self, IRewardsCalls};
 
-use super::{Issuance, emission, formula, stake, supply};
+use super::{Issuance, emission, formula, supply};
 use crate::{
     reject::{Done, Failure},
+    staking,
     step::Step,
 };
 
@@ -38,7 +39,7 @@ fn inflation(step: &Step<'_>) -> Done<Vec<u8>> {
         epoch: issuance.epoch,
         mintedAtMs: issuance.minted_at_ms,
         rate: issuance.rate,
-        bonded: formula::bonded_ratio(stake::bonded_total(&step.state)?, supply),
+        bonded: formula::bonded_ratio(staking::bonded_total(&step.state)?, supply),
         supply,
         lastMinted: issuance.last_minted,
         minted: issuance.minted,

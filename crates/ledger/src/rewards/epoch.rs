@@ -6,12 +6,13 @@ use super::{
     Issuance,
     emission::{self, Ended},
     formula::{self, InflationRule},
-    mint, mintable, stake, supply,
+    mint, mintable, supply,
 };
 use crate::{
     math,
     money::Pot,
     reject::{Done, sane},
+    staking::{self, Validator},
     step::Step,
 };
 
@@ -24,7 +25,7 @@ pub(crate) fn close(step: &mut Step<'_>, used: &[(u32, u32)]) -> Done {
     // A halt mints for at most this long, and a clock that went back for no time.
     let dt_ms = now.saturating_sub(issuance.minted_at_ms).min(params.max_mint_gap_ms);
     let supply = supply(&step.state)?;
-    let bonded = formula::bonded_ratio(stake::bonded_total(&step.state)?, supply);
+    let bonded = formula::bonded_ratio(staking::bonded_total(&step.state)?, supply);
     let rate = InflationRule::of(params).next(issuance.rate, bonded, dt_ms);
     let ended = Ended {
         budget: formula::minted(supply, formula::from_bps(params.emission_bps_a_year), dt_ms),
@@ -61,20 +62,22 @@ pub(crate) fn close(step: &mut Step<'_>, used: &[(u32, u32)]) -> Done {
 }
 
 /// Mints what pays for security: the treasury's share, and to the seats of the present epoch by what is staked in
-/// them, each part rounded down. Returns both sums; what rounding leaves is not minted, nor is the seats' part where
-/// nothing is staked.
+/// them, each part rounded down. Returns both sums. What rounding leaves is not minted, nor is the part of a seat that
+/// is jailed: were it the others', they would gain by shutting it out.
 fn secure(step: &mut Step<'_>, due: Grains) -> Done<(Grains, Grains)> {
     let due = mintable(&step.state, due)?;
     let to_treasury = sane(math::share(due, step.env.params.treasury_share_bps))?;
     mint(step, Pot::Treasury, to_treasury)?;
     let rest = sane(due.checked_sub(to_treasury))?;
-    let seats = stake::seats(&step.state)?;
-    let all = sane(seats.iter().try_fold(0u128, |sum, (_, stake)| sum.checked_add(*stake)))?;
+    let seats = staking::seats(&step.state);
+    let all = sane(seats.iter().try_fold(0u128, |sum, seat| sum.checked_add(seat.stake)))?;
     let mut paid: Grains = 0;
-    for (validator, stake) in seats {
-        let part = math::mul_div_down(rest, stake, all).unwrap_or_default();
-        if part > 0 {
-            stake::reward(step, &validator, part, Pot::Mint)?;
+    for seat in seats {
+        let serves = Validator::load(&step.state, &seat.account)?
+            .is_some_and(|validator| !validator.tombstoned && validator.jailed_until_ms == 0);
+        let part = math::mul_div_down(rest, seat.stake, all).unwrap_or_default();
+        if serves && part > 0 {
+            staking::reward(step, &seat.account, part, Pot::Mint)?;
             paid = sane(paid.checked_add(part))?;
         }
     }
