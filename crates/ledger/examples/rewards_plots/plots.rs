@@ -91,7 +91,7 @@ fn fullness() -> Plot {
 fn emission() -> Plot {
     let (krt, cap) = (GRAINS_PER_KRT, Params::default().emission_cap_bps);
     let hundredths = |grains: u128| i64::try_from(grains / (krt / 100)).expect("small");
-    let (budget, others) = (400 * krt, 1_000 * krt);
+    let (budget, others) = (800 * krt, 1_000 * krt);
     let line = |fullness: u32| {
         let of = |burned: u128| {
             let weighed = formula::weighed(burned, fullness);
@@ -101,7 +101,7 @@ fn emission() -> Plot {
     };
     let capped = (0..=100u128).map(|step| (hundredths(step * 10 * krt), hundredths(step * 5 * krt)));
     Plot {
-        title: "Emission of an epoch: budget 400 KRT, others burned 1,000",
+        title: "Emission of an epoch: budget 800 KRT, others burned 1,000",
         x: percent("burned by its own payments, KRT", 0, 100_000, 10_000),
         y: percent("emitted, KRT", 0, 50_000, 10_000),
         lines: vec![

@@ -19,6 +19,7 @@ mod reputation;
 mod rewards;
 mod scenario;
 mod sealed;
+mod staking;
 #[path = "../../examples/rewards_plots/svg.rs"]
 mod svg;
 mod transactions;

@@ -32,7 +32,7 @@ fn network(change: impl Fn(&mut Genesis)) -> Net {
 
 /// Asks as anybody would, with `eth_call`.
 fn ask_chain<C: SolCall>(net: &Net, to: assay_types::Address, call: &C) -> C::Return {
-    let ctx = assay_ledger::latest(&net.state, net.context().crypto).expect("a genesis");
+    let ctx = assay_ledger::latest(&net.state, &HashCrypto).expect("a genesis");
     let answer = assay_ledger::call(&net.state, &ctx, to, addr("stranger"), 0, &call.abi_encode()).expect("answers");
     C::abi_decode_returns(&answer).expect("decodes")
 }
