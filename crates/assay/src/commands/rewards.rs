@@ -1,5 +1,6 @@
 //! `assay rewards`: inflation, burn and emission.
 
+use alloy_sol_types::SolEvent;
 use assay_client::TxRequest;
 use assay_types::{Address, abi::IRewards, format_krt, system};
 use serde_json::json;
@@ -87,10 +88,10 @@ async fn burned(client: &ClientArgs, provider: Address, epoch: u64) -> Outcome<u
 }
 
 async fn claim(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
-    let account = connect::account(client)?;
-    let due = owed(client, account).await?;
-    let receipt = sender(client).await?.send(TxRequest::call(system::REWARDS, &IRewards::claimCall {})).await?;
-    terminal.document(&json!({ "paid_grains": due.to_string(), "height": receipt.height }));
-    terminal.line(format!("{} KRT paid in block {}", format_krt(due), thousands(receipt.height)));
+    let done = sender(client).await?.send(TxRequest::call(system::REWARDS, &IRewards::claimCall {})).await?;
+    let paid = done.receipt.logs.iter().filter_map(|log| IRewards::EmissionPaid::decode_log(log).ok());
+    let paid = paid.fold(0u128, |sum, event| sum.saturating_add(event.amount));
+    terminal.document(&json!({ "paid_grains": paid.to_string(), "height": done.height }));
+    terminal.line(format!("{} KRT paid in block {}", format_krt(paid), thousands(done.height)));
     Ok(())
 }

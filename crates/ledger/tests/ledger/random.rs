@@ -12,9 +12,9 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders, IRewards},
+    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders, IRewards, IStaking},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS, REWARDS},
+    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS, REWARDS, STAKING},
     view::{LotPhase, LotView, OrderKind, ReplicaPhase},
 };
 use proptest::prelude::*;
@@ -25,6 +25,7 @@ use crate::{
     market::place,
     scenario::*,
     sealed::{opens, sealing, seals},
+    staking::registration,
 };
 
 const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
@@ -51,6 +52,8 @@ struct Model {
     budgets: BTreeMap<u64, u128>,
     held: Vec<u64>,
     burned: u128,
+    /// Bonded and on its way out.
+    stake: u128,
     earned: BTreeMap<String, u128>,
     slashed: BTreeMap<String, u128>,
     collateral: BTreeMap<String, u128>,
@@ -118,6 +121,7 @@ impl Model {
         self.follow_bonds(net);
         self.follow_seals(net);
         self.follow_rewards(net);
+        self.follow_stake(net);
     }
 
     fn follow_rewards(&mut self, net: &Net) {
@@ -139,10 +143,39 @@ impl Model {
         for event in net.events::<IRewards::EpochMinted>() {
             let of_epoch = self.work_burned.iter().filter(|((_, epoch), _)| *epoch == event.epoch);
             assert_eq!(of_epoch.map(|(_, burned)| burned).sum::<u128>(), event.burned);
-            assert!(event.toTreasury > 0 && event.toValidators > 8 * event.toTreasury);
+            // A jailed seat's part is nobody's.
+            assert!(event.toTreasury > 0 && event.toValidators <= 9 * event.toTreasury + 9);
             self.budgets.insert(event.epoch, event.budget);
             self.minted += event.toTreasury + event.toValidators;
             self.treasury += event.toTreasury;
+            self.stake += event.toValidators;
+        }
+    }
+
+    fn follow_stake(&mut self, net: &Net) {
+        for event in net.events::<IStaking::RewardsClaimed>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::CommissionClaimed>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Delegated>() {
+            self.stake += event.amount;
+        }
+        // What moves is taken and delegated anew.
+        for event in net.events::<IStaking::Redelegated>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Unbonded>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Slashed>() {
+            self.stake -= event.burned + event.bounty;
+            self.burned += event.burned;
+        }
+        for event in net.events::<IStaking::FlightSlashed>() {
+            self.stake -= event.burned;
+            self.burned += event.burned;
         }
     }
 
@@ -173,6 +206,7 @@ impl Model {
         }
         for event in net.events::<IDisputes::Slept>() {
             self.burned += event.burned;
+            self.stake -= event.burned;
         }
         for event in net.events::<IJobs::DeliveryAttested>() {
             *self.attested.entry((event.job, event.lot)).or_default() += 1;
@@ -194,7 +228,11 @@ impl Model {
         let bids: u128 = orders.iter().filter(|order| order.kind == OrderKind::Limit).map(|order| order.escrow).sum();
         let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
-        assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
+        // Rewards that no share is there to have are the treasury's.
+        let books = net.books();
+        assert!(books.treasury >= self.treasury, "treasury at height {}", net.height);
+        let both = (books.stake + books.treasury, self.stake + self.treasury);
+        assert_eq!(both.0, both.1, "stake and treasury at height {}", net.height);
         assert_eq!(net.books().minted, self.minted, "minted at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
         for who in PROVIDERS_NAMED {
@@ -239,14 +277,20 @@ impl World {
         // Some are paid by their part of the budget, some by what they burned.
         (genesis.params.emission_bps_a_year, genesis.params.emission_full_bps) = (5_000, 20);
         genesis.params.emission_cap_bps = 8_000;
+        genesis.params.validator_epoch_blocks = 30;
+        genesis.params.unbonding_ms = 2_500;
+        genesis.params.max_unbondings = 3;
+        genesis.params.min_self_stake = 90 * GRAINS_PER_KRT;
         capacity::rounds(&mut genesis.params);
         (genesis.params.capacity_answer_blocks, genesis.params.capacity_open_blocks) = (20, 20);
         genesis.params.capacity_jail_blocks = 10;
         let net = Net::of(&genesis);
+        let books = net.books();
         let model = Model {
             renter_wealth: net.balance("renter"),
-            treasury: net.books().treasury,
-            minted: net.books().minted,
+            treasury: books.treasury,
+            minted: books.minted,
+            stake: books.stake,
             ..Model::default()
         };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
@@ -394,7 +438,8 @@ impl World {
                     });
                 }
             }
-            34 => {
+            34..=37 => self.stake(act),
+            38 => {
                 self.send(who, REWARDS, 0, IRewards::claimCall {});
             }
             32 if act.how < 60 => {
@@ -468,6 +513,27 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Stake goes in, out and about; seats show that they are there, or are shown to have voted for two things.
+    fn stake(&mut self, act: &Act) {
+        let of = |at: u8| ["v1", "v2", "v3", "v4", "stranger"][usize::from(at) % 5];
+        let (who, from, to) = (of(act.who), addr(of(act.pick)), addr(of(act.pick / 5)));
+        let amount = u128::from(act.how) * GRAINS_PER_KRT / 7;
+        match act.what * 2 + act.who % 2 {
+            68 | 69 => self.send(who, STAKING, amount, IStaking::delegateCall { validator: to }),
+            70 => self.send(who, STAKING, 0, IStaking::undelegateCall { validator: from, amount }),
+            71 => self.send(who, STAKING, 0, IStaking::redelegateCall { from, to, amount }),
+            72 if act.how < 128 => self.send("stranger", STAKING, 100 * GRAINS_PER_KRT, registration("stranger")),
+            72 => self.send(who, STAKING, 0, IStaking::heartbeatCall {}),
+            73 => self.send(who, STAKING, 0, IStaking::claimRewardsCall { validator: from }),
+            _ if act.how < 64 => {
+                let epoch = (self.net.height / 30).saturating_sub(u64::from(act.pick) % 3);
+                let evidence = evidence(epoch, 1, &[1 + act.pick % 2; 48]);
+                self.send("p1", STAKING, 0, IStaking::reportEquivocationCall { evidence })
+            }
+            _ => self.send(who, STAKING, 0, IStaking::unjailCall {}),
+        };
     }
 
     /// A sealed bid of the renter: opened at once or late, or never, or it locked too little.
@@ -564,7 +630,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..35, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..39, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {

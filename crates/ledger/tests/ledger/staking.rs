@@ -249,6 +249,8 @@ fn views_answer_as_the_queries_do() {
     assert!(ask(&net, &IStaking::committeeCall { epoch: 1 }).is_empty());
     let mine = ask(&net, &IStaking::delegationCall { delegator: addr("renter"), validator: addr("c1") });
     assert_eq!((mine.amount, mine.rewards), (20 * KRT, 0));
+    let all = ask(&net, &IStaking::delegationsCall { delegator: addr("renter") });
+    assert_eq!((all.len(), all[0].validator, all[0].amount), (1, addr("c1"), 20 * KRT));
     assert_eq!(ask(&net, &IStaking::rewardsCall { delegator: addr("renter"), validator: addr("c1") }), 0);
     let flights = ask(&net, &IStaking::unbondingsCall { delegator: addr("renter") });
     assert_eq!((flights.len(), flights[0].left, flights[0].to), (1, 10 * KRT, Address::ZERO));

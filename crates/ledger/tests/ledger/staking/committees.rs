@@ -101,7 +101,7 @@ fn a_dispute_is_judged_by_the_seats_of_the_epoch_it_was_opened_in() {
     let mut net = Net::of(&genesis_with(|params| {
         params.max_validators = 4;
         params.validator_epoch_blocks = 60;
-        params.verdict_commit_window = 100;
+        params.verdict_commit_window = 58;
     }));
     net.register_all(&["p1", "p2", "p3"]);
     let id = net.assigned(spec(2, 2, 2));

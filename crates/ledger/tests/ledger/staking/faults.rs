@@ -160,19 +160,24 @@ fn a_heartbeat_a_window_is_a_sign_of_life() {
 fn a_verdict_is_a_sign_of_life() {
     let mut net = network();
     net.register_all(&["p1", "p2", "p3"]);
-    window(&mut net, "nobody", |net, _| net.pass(1));
+    let slowly = |net: &mut Net, blocks: u64| {
+        for _ in 0..blocks {
+            net.time_ms += 2_950;
+            net.pass(1);
+        }
+    };
+    slowly(&mut net, 150);
     // In the second window v3 and v4 lead nothing; v4 judges a dispute through which v3 sleeps.
     net.leaders = ["v1", "v2"].map(addr).to_vec();
+    slowly(&mut net, 55);
+    assert!(!jailed(&net, "v3") && !jailed(&net, "v4"));
     let id = net.assigned(spec(2, 2, 2));
     net.deliver_keys(id);
     let liar = net.replicas(id, 0).remove(0);
     net.perform(id, 0, |who, lot| if who == liar { lies(lot, 5) } else { truths(lot) });
     net.disclose(id);
     net.judge(id, 0, |who, tasks| if who == "v3" { None } else { right(who, tasks) });
-    for _ in 0..205 {
-        net.time_ms += 2_950;
-        net.pass(1);
-    }
+    slowly(&mut net, 200);
     assert!(jailed(&net, "v3") && !jailed(&net, "v4"));
 }
 
@@ -191,7 +196,7 @@ fn a_halt_is_nobodys_fault() {
     // Nor is a window with fewer than four blocks a seat: 15 of 40 s each, then 20 of 30 s.
     let mut net = network();
     net.leaders = ["v1", "v2", "v3"].map(addr).to_vec();
-    let mut slow = |pause_ms| {
+    let mut slow = |pause_ms: u64| {
         for _ in 0..21 {
             net.time_ms += pause_ms - 50;
             net.pass(1);
