@@ -214,6 +214,7 @@ fn inflation_is_minted_by_time_to_the_treasury_and_to_seats_by_stake() {
     let got = names.map(|who| {
         let had = net.balance(who);
         net.ok(who, STAKING, 0, IStaking::claimRewardsCall { validator: addr(who) });
+        net.ok(who, STAKING, 0, IStaking::claimCommissionCall {});
         net.balance(who) + GRAINS_PER_KRT / 1_000_000 - had
     });
     let each = event.toValidators / 6;
