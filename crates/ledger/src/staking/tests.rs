@@ -88,7 +88,7 @@ fn what_rounding_left_goes_to_the_treasury_with_the_last_share() {
 fn a_slash_takes_alike_from_all_who_delegated_and_new_shares_cost_less() {
     let mut bench = Bench::new();
     bench.ok(|step| delegate(step, delegator(1), validator(1), 300 * KRT));
-    bench.to_epoch(1);
+    bench.until_epoch(1);
     bench.equivocates(1, 1);
     // 5 % of 400, of which 5 % is the reporter's.
     assert_eq!(bench.tokens(1), 380 * KRT);
@@ -123,7 +123,7 @@ fn stake_that_left_answers_for_faults_of_its_time_and_only_for_those() {
     // Left in epoch 0 and in epoch 1; the fault is of epoch 1.
     bench.ok(|step| delegate(step, delegator(1), validator(1), 300 * KRT));
     bench.ok(|step| flights::undelegate(step, delegator(1), validator(1), 100 * KRT));
-    bench.to_epoch(1);
+    bench.until_epoch(1);
     bench.ok(|step| flights::undelegate(step, delegator(1), validator(1), 100 * KRT));
     bench.ok(|step| flights::redelegate(step, delegator(1), validator(1), validator(2), 40 * KRT));
     let burned = bench.held(Pot::Burn);
@@ -145,7 +145,7 @@ fn stake_that_left_answers_for_faults_of_its_time_and_only_for_those() {
 #[test]
 fn who_joined_after_the_fault_pays_for_no_more_than_the_seat_had() {
     let mut bench = Bench::new();
-    bench.to_epoch(1);
+    bench.until_epoch(1);
     bench.ok(|step| delegate(step, delegator(1), validator(1), 900 * KRT));
     bench.equivocates(1, 0);
     assert_eq!(bench.tokens(1), 995 * KRT, "5 % of the 100 that voted");

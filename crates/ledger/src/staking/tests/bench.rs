@@ -128,7 +128,7 @@ impl Bench {
         (0..blocks).for_each(|_| self.ok(|_| Ok(())));
     }
 
-    pub(super) fn to_epoch(&mut self, epoch: u64) {
+    pub(super) fn until_epoch(&mut self, epoch: u64) {
         while (self.height + 1) / 50 < epoch {
             self.pass(1);
         }
