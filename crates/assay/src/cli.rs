@@ -4,6 +4,7 @@ mod claims;
 mod job;
 mod market;
 mod node;
+mod rewards;
 mod score;
 mod stake;
 mod tier;
@@ -21,6 +22,7 @@ pub(crate) use market::{
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
 };
+pub(crate) use rewards::RewardsCommand;
 pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
 pub(crate) use tier::TierArg;
 
@@ -101,6 +103,9 @@ pub(crate) enum Command {
     /// Claims on capacity in a later window: issue, trade, send, see.
     #[command(subcommand)]
     Claims(ClaimsCommand),
+    /// Inflation, what burns of payments for work, and what providers are paid back of it.
+    #[command(subcommand)]
+    Rewards(RewardsCommand),
     /// Validators, delegations and rewards.
     #[command(subcommand)]
     Stake(StakeCommand),

@@ -12,6 +12,7 @@ pub(crate) mod market;
 pub(crate) mod order;
 pub(crate) mod price;
 pub(crate) mod quickstart;
+pub(crate) mod rewards;
 pub(crate) mod risk;
 pub(crate) mod roles;
 pub(crate) mod sim;

@@ -10,7 +10,7 @@ use assay_types::{
     Call, CallError, Genesis,
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
-        IProviders::IProvidersCalls,
+        IProviders::IProvidersCalls, IRewards::IRewardsCalls,
     },
 };
 
@@ -173,5 +173,6 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Audits(call) => matches!(call, IAuditsCalls::locks(_)),
         Call::Capacity(call) => matches!(call, ICapacityCalls::standing(_)),
         Call::Staking(call) => crate::staking::calls::is_view(call),
+        Call::Rewards(call) => !matches!(call, IRewardsCalls::claim(_)),
     }
 }

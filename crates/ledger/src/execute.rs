@@ -11,7 +11,7 @@ use crate::{
     money::{Pot, transfer},
     providers,
     reject::Done,
-    staking,
+    rewards, staking,
     step::Step,
 };
 
@@ -35,5 +35,6 @@ pub(crate) fn execute(
         Call::Audits(call) => audits::calls::execute(step, sender, value, call),
         Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
         Call::Staking(call) => staking::calls::execute(step, sender, value, call),
+        Call::Rewards(call) => rewards::calls::execute(step, sender, value, call),
     }
 }

@@ -80,6 +80,7 @@ fn call_cost(call: &Call) -> u64 {
         | Call::Claims(_)
         | Call::Audits(_)
         | Call::Capacity(_)
-        | Call::Staking(_) => SMALL,
+        | Call::Staking(_)
+        | Call::Rewards(_) => SMALL,
     }
 }

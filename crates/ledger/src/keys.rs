@@ -148,6 +148,12 @@ pub(crate) const KEY_OWNER: u8 = 0x79;
 pub(crate) const ALIVE: u8 = 0x7a;
 /// Sums and counters of staking.
 pub(crate) const STAKING: u8 = 0x7b;
+/// What payments for work burned: provider, epoch, class.
+pub(crate) const WORK_BURNED: u8 = 0x90;
+/// Ended epochs whose emission may still be paid.
+pub(crate) const EMISSION: u8 = 0x91;
+/// Where inflation and emission stand.
+pub(crate) const ISSUED: u8 = 0x92;
 
 /// Beacons of the latest blocks, one entry a slot: a draw takes that of a fixed height, however late it is made.
 pub(crate) fn beacon(height: u64) -> Vec<u8> {

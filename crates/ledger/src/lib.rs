@@ -48,6 +48,7 @@ mod providers;
 pub mod query;
 mod reject;
 mod reputation;
+pub mod rewards;
 mod risk;
 mod schedule;
 mod slash;

@@ -223,6 +223,7 @@ codes! {
         EvidenceTooOld = 322 "the committee of that epoch is forgotten, as its stake has left, or not known yet",
         EvidenceKnown = 323 "this validator was found guilty already",
         NotJudge = 324 "this validator had no seat when this was opened: those who had one judge it",
+        NothingOwed = 360 "no emission is owed for ended epochs: it is paid with the next payment for work, or was already",
     }
 }
 

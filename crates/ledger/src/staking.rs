@@ -35,7 +35,6 @@ use assay_types::{GenesisValidator, Grains, Seat};
 
 pub use committees::{committee, peers};
 pub(crate) use delegations::delegations_of;
-#[cfg_attr(not(test), expect(unused_imports, reason = "the rewards of a block are handed out elsewhere"))]
 pub(crate) use rewards::reward;
 pub(crate) use validators::Validator;
 

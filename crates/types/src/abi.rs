@@ -38,3 +38,7 @@ alloy_sol_types::sol!(
     #![sol(all_derives)]
     "../../contracts/interfaces/IStaking.sol"
 );
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IRewards.sol"
+);

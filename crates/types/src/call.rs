@@ -10,7 +10,7 @@ use crate::{
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
         IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
-        IStaking::IStakingCalls,
+        IRewards::IRewardsCalls, IStaking::IStakingCalls,
     },
     system,
 };
@@ -38,6 +38,8 @@ pub enum Call {
     Capacity(ICapacityCalls),
     /// A call of [`crate::abi::IStaking`].
     Staking(IStakingCalls),
+    /// A call of [`crate::abi::IRewards`].
+    Rewards(IRewardsCalls),
 }
 
 /// Why calldata is not a call.
@@ -71,6 +73,7 @@ impl Call {
             system::AUDITS => strict(input).map(Call::Audits),
             system::CAPACITY => strict(input).map(Call::Capacity),
             system::STAKING => strict(input).map(Call::Staking),
+            system::REWARDS => strict(input).map(Call::Rewards),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

@@ -186,6 +186,28 @@ pub struct Params {
     pub index_min_volume: u64,
     /// Share of an index's weight that one owner has at most.
     pub index_cap_bps: u32,
+    /// Least yearly inflation that pays for security, of the supply.
+    pub inflation_min_bps: u32,
+    /// And most.
+    pub inflation_max_bps: u32,
+    /// What inflation rises by in a year in which nothing is bonded.
+    pub inflation_change_bps: u32,
+    /// Bonded part of the supply at which inflation stands.
+    pub goal_bonded_bps: u32,
+    /// The treasury's share of it; the rest is the validators'.
+    pub treasury_share_bps: u32,
+    /// Share of every payment for work that is burned.
+    pub job_burn_bps: u32,
+    /// Most that all providers together are paid beside their prices in a year, of the supply.
+    pub emission_bps_a_year: u32,
+    /// Most that a provider is paid so, of what its own payments burned.
+    pub emission_cap_bps: u32,
+    /// Utilisation of a class from which on its providers have the whole of their share.
+    pub emission_full_bps: u32,
+    /// Epochs in which what a provider is owed so is paid out; later it is not minted.
+    pub emission_claim_epochs: u32,
+    /// Most time for which is minted at once: what a halt mints.
+    pub max_mint_gap_ms: u64,
     /// Open orders of an account, jobs included.
     pub max_orders_per_account: u32,
     /// Orders with a minimum fill that rest in a book: each may cost a clearing of its own.
@@ -316,6 +338,18 @@ impl Default for Params {
             index_min_owners: 10,
             index_min_volume: 1_000,
             index_cap_bps: 1_000,
+            inflation_min_bps: 200,
+            inflation_max_bps: 1_000,
+            inflation_change_bps: 800,
+            goal_bonded_bps: 5_000,
+            treasury_share_bps: 1_000,
+            job_burn_bps: 500,
+            emission_bps_a_year: 200,
+            emission_cap_bps: 5_000,
+            emission_full_bps: 7_000,
+            // A month of epochs of 1,200 blocks of 500 ms.
+            emission_claim_epochs: 4_320,
+            max_mint_gap_ms: 14_400_000,
             max_orders_per_account: 256,
             max_min_fills_per_book: 32,
             max_order_lifetime: 1_000_000,
@@ -512,6 +546,18 @@ impl Params {
             ("epoch_blocks", self.epoch_blocks >= 2),
             ("index_cap_bps", self.index_cap_bps >= 1 && self.index_cap_bps <= 10_000),
             ("index_min_owners", self.index_min_owners >= 1),
+            ("inflation_min_bps", self.inflation_min_bps <= self.inflation_max_bps),
+            ("inflation_max_bps", self.inflation_max_bps <= 5_000),
+            ("inflation_change_bps", self.inflation_change_bps <= 10_000),
+            ("goal_bonded_bps", self.goal_bonded_bps >= 1 && self.goal_bonded_bps <= 10_000),
+            ("treasury_share_bps", self.treasury_share_bps <= 10_000),
+            ("job_burn_bps", self.job_burn_bps <= 5_000),
+            ("emission_bps_a_year", self.emission_bps_a_year <= 5_000),
+            // Above its own burn, a provider that buys from itself would print money.
+            ("emission_cap_bps", self.emission_cap_bps <= 10_000),
+            ("emission_full_bps", self.emission_full_bps >= 1 && self.emission_full_bps <= 10_000),
+            ("emission_claim_epochs", self.emission_claim_epochs >= 1 && self.emission_claim_epochs <= 100_000),
+            ("max_mint_gap_ms", self.max_mint_gap_ms >= 1 && self.max_mint_gap_ms <= 31_557_600_000),
             ("max_orders_per_account", self.max_orders_per_account >= 1),
             ("max_order_lifetime", self.max_order_lifetime >= 1),
             ("seal_window", self.seal_window >= 2),

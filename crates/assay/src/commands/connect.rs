@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use alloy_sol_types::SolCall;
 use assay_client::{Chain, Keystore, RpcChain, RpcConfig, Wallet};
 use assay_types::{Address, B256, Bytes};
 use jsonrpsee::{
@@ -35,6 +36,17 @@ pub(crate) async fn ask<T: DeserializeOwned>(url: &str, method: &str, params: Ar
     let client =
         HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
     client.request(method, params).await.map_err(|e| failed(&e))
+}
+
+/// Asks a system contract, with `eth_call` as any wallet would.
+pub(crate) async fn view<C: SolCall>(url: &str, to: Address, call: &C) -> Outcome<C::Return> {
+    let asked = serde_json::json!({ "to": to, "data": Bytes::from(call.abi_encode()) });
+    let answer: Bytes = ask(url, "eth_call", rpc_params![asked, "latest"]).await?;
+    C::abi_decode_returns(&answer).map_err(|e| {
+        Failure::new(Code::Unreachable, format!("the node at {url} answers something else than `{}`", C::SIGNATURE))
+            .because(&e)
+            .next("is it of the same version? `assay chain status` shows it")
+    })
 }
 
 /// Tries a transaction on a node, as `eth_call` takes it; why it would be refused.

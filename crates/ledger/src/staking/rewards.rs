@@ -30,7 +30,6 @@ const GRAIN: U256 = U256::from_limbs([0, 1 << 32, 0, 0]);
 
 /// Hands `amount` from `from` to a validator: its commission to itself, the rest to its delegators by their shares. What
 /// nobody is there to have goes to the treasury.
-#[cfg_attr(not(test), expect(dead_code, reason = "the rewards of a block are handed out elsewhere"))]
 pub(crate) fn reward(step: &mut Step<'_>, validator: &Address, amount: Grains, from: Pot) -> Done {
     let Some(mut record) = Validator::load(&step.state, validator)? else {
         return transfer(step, from, Pot::Treasury, amount);

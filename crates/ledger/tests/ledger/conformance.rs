@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "6d01585dac4afd1cb7ee5cb5eab1b397f36fd9187b216c3b25f4a76c1fd0a0ba 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "08bbcf4d7459d8ddb478626151ebdef931a52f6e8dcd6fef107ed3ede6abe938 c3d64f07cfe75fc6ff8cdd953be7f7e0a5b24886c5f290cf2da031a066dee903";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

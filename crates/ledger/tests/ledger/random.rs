@@ -12,9 +12,9 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders, IStaking},
+    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders, IRewards, IStaking},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS, STAKING},
+    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS, REWARDS, STAKING},
     view::{LotPhase, LotView, OrderKind, ReplicaPhase},
 };
 use proptest::prelude::*;
@@ -45,6 +45,11 @@ struct Act {
 struct Model {
     renter_wealth: u128,
     treasury: u128,
+    minted: u128,
+    /// What payments to a provider burned in an epoch, until its emission for it is paid.
+    work_burned: BTreeMap<(String, u64), u128>,
+    /// What may still be emitted for an epoch.
+    budgets: BTreeMap<u64, u128>,
     held: Vec<u64>,
     burned: u128,
     /// Bonded and on its way out.
@@ -115,10 +120,45 @@ impl Model {
         }
         self.follow_bonds(net);
         self.follow_seals(net);
+        self.follow_rewards(net);
         self.follow_stake(net);
     }
 
+    fn follow_rewards(&mut self, net: &Net) {
+        for event in net.events::<IRewards::EmissionPaid>() {
+            let key = (name_of(event.provider), event.epoch);
+            assert_eq!(self.work_burned.remove(&key), Some(event.burned), "{key:?} is paid once, for what it burned");
+            assert!(0 < event.amount && event.amount <= event.burned * 8 / 10, "{} of {}", event.amount, event.burned);
+            let left = self.budgets.get_mut(&event.epoch).expect("an ended epoch");
+            *left = left.checked_sub(event.amount).expect("within the budget");
+            self.minted += event.amount;
+        }
+        for event in net.events::<IRewards::PaymentBurned>() {
+            let who = name_of(event.provider);
+            assert_eq!(event.burned, (event.paid * 500).div_ceil(10_000));
+            *self.earned.get_mut(&who).expect("was paid") -= event.burned;
+            *self.work_burned.entry((who, event.epoch)).or_default() += event.burned;
+            self.burned += event.burned;
+        }
+        for event in net.events::<IRewards::EpochMinted>() {
+            let of_epoch = self.work_burned.iter().filter(|((_, epoch), _)| *epoch == event.epoch);
+            assert_eq!(of_epoch.map(|(_, burned)| burned).sum::<u128>(), event.burned);
+            // A jailed seat's part is nobody's.
+            assert!(event.toTreasury > 0 && event.toValidators <= 9 * event.toTreasury + 9);
+            self.budgets.insert(event.epoch, event.budget);
+            self.minted += event.toTreasury + event.toValidators;
+            self.treasury += event.toTreasury;
+            self.stake += event.toValidators;
+        }
+    }
+
     fn follow_stake(&mut self, net: &Net) {
+        for event in net.events::<IStaking::RewardsClaimed>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::CommissionClaimed>() {
+            self.stake -= event.amount;
+        }
         for event in net.events::<IStaking::Delegated>() {
             self.stake += event.amount;
         }
@@ -188,9 +228,13 @@ impl Model {
         let bids: u128 = orders.iter().filter(|order| order.kind == OrderKind::Limit).map(|order| order.escrow).sum();
         let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
-        assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
+        // Rewards that no share is there to have are the treasury's.
+        let books = net.books();
+        assert!(books.treasury >= self.treasury, "treasury at height {}", net.height);
+        let both = (books.stake + books.treasury, self.stake + self.treasury);
+        assert_eq!(both.0, both.1, "stake and treasury at height {}", net.height);
+        assert_eq!(net.books().minted, self.minted, "minted at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
-        assert_eq!(net.books().stake, self.stake, "stake at height {}", net.height);
         for who in PROVIDERS_NAMED {
             let Some(provider) = query::provider(&net.state, addr(who)) else { continue };
             let of = |map: &BTreeMap<String, u128>| map.get(who).copied().unwrap_or_default();
@@ -230,6 +274,9 @@ impl World {
         genesis.params.forced_error_bps = 3_000;
         genesis.params.epoch_blocks = 40;
         genesis.params.appeal_window = 25;
+        // Some are paid by their part of the budget, some by what they burned.
+        (genesis.params.emission_bps_a_year, genesis.params.emission_full_bps) = (5_000, 20);
+        genesis.params.emission_cap_bps = 8_000;
         genesis.params.validator_epoch_blocks = 30;
         genesis.params.unbonding_ms = 2_500;
         genesis.params.max_unbondings = 3;
@@ -238,8 +285,14 @@ impl World {
         (genesis.params.capacity_answer_blocks, genesis.params.capacity_open_blocks) = (20, 20);
         genesis.params.capacity_jail_blocks = 10;
         let net = Net::of(&genesis);
-        let (renter_wealth, treasury, stake) = (net.balance("renter"), net.books().treasury, net.books().stake);
-        let model = Model { renter_wealth, treasury, stake, ..Model::default() };
+        let books = net.books();
+        let model = Model {
+            renter_wealth: net.balance("renter"),
+            treasury: books.treasury,
+            minted: books.minted,
+            stake: books.stake,
+            ..Model::default()
+        };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
@@ -386,6 +439,9 @@ impl World {
                 }
             }
             34..=37 => self.stake(act),
+            38 => {
+                self.send(who, REWARDS, 0, IRewards::claimCall {});
+            }
             32 if act.how < 60 => {
                 self.send(who, PROVIDERS, 0, IProviders::exitCall {});
             }
@@ -574,7 +630,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..38, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..39, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {
