@@ -33,7 +33,7 @@ impl ConsensusCrypto for Told {
         true
     }
 
-    fn equivocator(&self, evidence: &[u8], _: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
+    fn equivocator(&self, _: &B256, evidence: &[u8], _: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
         let (account, epoch) = evidence.split_first_chunk::<20>()?;
         let epoch = u64::from_be_bytes(epoch.try_into().ok()?);
         Some(Equivocation { epoch, view: 7, account: Address::from(*account) })
