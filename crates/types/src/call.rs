@@ -9,7 +9,7 @@ use alloy_sol_types::SolInterface;
 use crate::{
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
-        IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
+        IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
     },
     system,
 };
@@ -35,6 +35,8 @@ pub enum Call {
     Audits(IAuditsCalls),
     /// A call of [`crate::abi::ICapacity`].
     Capacity(ICapacityCalls),
+    /// A call of [`crate::abi::IGovernance`].
+    Governance(IGovernanceCalls),
 }
 
 /// Why calldata is not a call.
@@ -67,6 +69,7 @@ impl Call {
             system::CLAIMS => strict(input).map(Call::Claims),
             system::AUDITS => strict(input).map(Call::Audits),
             system::CAPACITY => strict(input).map(Call::Capacity),
+            system::GOVERNANCE => strict(input).map(Call::Governance),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

@@ -19,12 +19,15 @@ pub const CLAIMS: Address = address!("00000000000000000000000000000000A55A0006")
 pub const AUDITS: Address = address!("00000000000000000000000000000000A55A0007");
 /// Answers [`crate::abi::ICapacity`].
 pub const CAPACITY: Address = address!("00000000000000000000000000000000A55A0008");
+/// Answers [`crate::abi::IGovernance`].
+pub const GOVERNANCE: Address = address!("00000000000000000000000000000000A55A000A");
 
 /// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 8] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY];
+pub const ALL: [Address; 9] =
+    [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, GOVERNANCE];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {
