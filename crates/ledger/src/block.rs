@@ -13,7 +13,7 @@ use assay_types::{Receipt, TxFailure};
 use crate::{
     accounts::Account,
     check::Checked,
-    claims, execute, fees, keys, market,
+    claims, execute, fees, governance, keys, market,
     money::{self, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, Reject, Stop},
     schedule,
@@ -51,7 +51,14 @@ pub struct BlockOutput {
 impl<'a> BlockBuilder<'a> {
     /// Starts the block `ctx` on the state `parent`.
     pub fn new(parent: &'a dyn StateRead, ctx: BlockContext) -> Self {
+        Self::of_program(parent, ctx, governance::upgrade::PROTOCOL_VERSION)
+    }
+
+    /// As [`Self::new`] for a program that knows protocol versions up to `known`: a block under a higher one is not
+    /// executed, and [`Self::finish`] says which upgrade is needed.
+    pub fn of_program(parent: &'a dyn StateRead, ctx: BlockContext, known: u32) -> Self {
         let env = Env::load(parent, ctx).and_then(|env| {
+            governance::upgrade::check(parent, env.height(), known)?;
             let follows = env.tip.height.checked_add(1) == Some(env.height());
             if follows { Ok(env) } else { Err(BrokenInvariant::Context) }
         });
@@ -150,6 +157,7 @@ impl<'a> BlockBuilder<'a> {
 fn end_block(step: &mut Step<'_>) -> Done {
     market::clearing::run(step)?;
     schedule::run_due(step)?;
+    governance::run(step)?;
     market::orders::refresh(step)?;
     market::epochs::close_if_over(step)?;
     claims::margin::run(step)

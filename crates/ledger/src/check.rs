@@ -169,6 +169,7 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Providers(call) => matches!(call, IProvidersCalls::provider(_) | IProvidersCalls::providers(_)),
         Call::Jobs(call) => matches!(call, IJobsCalls::job(_) | IJobsCalls::escrowFor(_)),
         Call::Claims(call) => crate::claims::calls::is_view(call),
+        Call::Governance(call) => crate::governance::calls::is_view(call),
         Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
         Call::Audits(call) => matches!(call, IAuditsCalls::locks(_)),
         Call::Capacity(call) => matches!(call, ICapacityCalls::standing(_)),

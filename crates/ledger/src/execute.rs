@@ -7,7 +7,7 @@ use assay_types::Call;
 use crate::{
     audits,
     call::chain_view,
-    capacity, claims, disputes, jobs, market,
+    capacity, claims, disputes, governance, jobs, market,
     money::{Pot, transfer},
     providers,
     reject::Done,
@@ -33,5 +33,6 @@ pub(crate) fn execute(
         Call::Claims(call) => claims::calls::execute(step, sender, nonce, value, call),
         Call::Audits(call) => audits::calls::execute(step, sender, value, call),
         Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
+        Call::Governance(call) => governance::calls::execute(step, sender, value, call),
     }
 }

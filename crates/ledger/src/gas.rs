@@ -12,13 +12,14 @@
 //! | commitAudited | 40,000 + 500 a task |
 //! | register, update, challenge, demandDelivery, issue, takeOver, an opening of capacity | 60,000 |
 //! | safeBatchTransferFrom | 40,000 + 20,000 an id |
+//! | a proposal | 200,000 |
 //! | any other call | 40,000 |
 
 use assay_types::{
     Call,
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
-        IJobs::IJobsCalls, IProviders::IProvidersCalls,
+        IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls,
     },
 };
 
@@ -66,6 +67,16 @@ fn call_cost(call: &Call) -> u64 {
             SMALL.saturating_add(times(batch.ids.len(), 20_000))
         }
         Call::Capacity(ICapacityCalls::open(_)) => LARGE,
+        Call::Governance(
+            IGovernanceCalls::deposit(_)
+            | IGovernanceCalls::vote(_)
+            | IGovernanceCalls::voteWeighted(_)
+            | IGovernanceCalls::cancel(_)
+            | IGovernanceCalls::proposal(_)
+            | IGovernanceCalls::checkParams(_)
+            | IGovernanceCalls::upgrade(_),
+        ) => SMALL,
+        Call::Governance(_) => 200_000,
         Call::Providers(_)
         | Call::Jobs(_)
         | Call::Disputes(_)

@@ -28,7 +28,7 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
     };
     let env = Env {
         ctx: BlockContext { height: 0, timestamp_ms: genesis.timestamp_ms, proposer: Default::default(), beacon },
-        params: genesis.params.clone(),
+        params: genesis.params.clone().into(),
         network: Network::of(genesis),
         tip,
     };

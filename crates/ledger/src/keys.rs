@@ -80,6 +80,8 @@ pub(crate) const DUE_HAND_OVER: u8 = 0x48;
 pub(crate) const DUE_ROUND: u8 = 0x4a;
 /// Deadlines of capacity challenges.
 pub(crate) const DUE_CHALLENGE: u8 = 0x4b;
+/// Proposals with a stage that ends: milliseconds, not a height; proposal.
+pub(crate) const DUE_PROPOSAL: u8 = 0x4e;
 /// Lots that lack providers: job, lot.
 pub(crate) const WANTED: u8 = 0x43;
 
@@ -122,6 +124,21 @@ pub(crate) const APPROVED: u8 = 0x63;
 pub(crate) const WINDOW_BOOK: u8 = 0x64;
 /// Classes whose issuances are being marked, and from which key on.
 pub(crate) const MARKING: u8 = 0x65;
+
+/// Proposals.
+pub(crate) const PROPOSAL: u8 = 0x80;
+/// Who deposited how much behind a proposal; the money itself is a bond.
+pub(crate) const DEPOSIT: u8 = 0x81;
+/// Votes: proposal, voter.
+pub(crate) const VOTE: u8 = 0x82;
+/// The same by stake: proposal, stake, voter.
+pub(crate) const VOTE_RANK: u8 = 0x83;
+/// How many proposals there are.
+pub(crate) const GOV_COUNTS: u8 = 0x84;
+/// The protocol version, and the next.
+pub(crate) const PROTOCOL: u8 = 0x85;
+/// Classes that are being retired.
+pub(crate) const RETIRING: u8 = 0x86;
 
 /// Beacons of the latest blocks, one entry a slot: a draw takes that of a fixed height, however late it is made.
 pub(crate) fn beacon(height: u64) -> Vec<u8> {

@@ -57,6 +57,8 @@ pub(crate) enum Pot {
     Treasury,
     /// A slash that may still be excused.
     Appeal(u64),
+    /// What stands behind a proposal.
+    Proposal(u64),
     /// Grains that did not exist before: a source only.
     Mint,
     /// Grains that are no more: a sink only.
@@ -80,6 +82,7 @@ impl Pot {
             }
             Self::Treasury => keys::key(BOND, &[&[6]]),
             Self::Appeal(id) => keys::key(BOND, &[&[8], &id.to_be_bytes()]),
+            Self::Proposal(id) => keys::key(BOND, &[&[0x80], &id.to_be_bytes()]),
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
         }

@@ -7,12 +7,12 @@ use assay_types::{
     Grains, JobId, Params,
     view::{
         BookView, ClaimView, ClassView, EpochView, EstimateView, IssuanceView, JobSummary, JobView, LotView, OrderView,
-        ProviderView, RiskView, Role, WaitingLot, WorkItem,
+        ProposalView, ProtocolView, ProviderView, RiskView, Role, VoteView, WaitingLot, WorkItem,
     },
 };
 
 use crate::{
-    claims,
+    claims, governance,
     jobs::{self, result::JobResult},
     keys, market, providers,
     reputation::Lens,
@@ -23,7 +23,7 @@ use crate::{
 
 /// The consensus parameters in force.
 pub fn params(view: &dyn StateRead) -> Option<Params> {
-    serde_json::from_slice(&view.get(&keys::params())?).ok()
+    crate::params::params(view).map(std::sync::Arc::unwrap_or_clone)
 }
 
 /// The validators' accounts, in the order of the genesis.
@@ -131,6 +131,26 @@ pub fn providers(view: &dyn StateRead) -> Vec<ProviderView> {
 /// How concentrated the network is: who could halt it, who could take it over, and whose its capacity is.
 pub fn risk(view: &dyn StateRead) -> Option<RiskView> {
     risk::of(view).ok()
+}
+
+/// Proposals, the latest first.
+pub fn proposals(view: &dyn StateRead, limit: usize) -> Vec<ProposalView> {
+    governance::views::proposals(view, limit).unwrap_or_default()
+}
+
+/// One proposal.
+pub fn proposal(view: &dyn StateRead, id: u64) -> Option<ProposalView> {
+    governance::views::proposal(view, id).ok().flatten()
+}
+
+/// Votes of a proposal while it is voted on, by voter.
+pub fn votes(view: &dyn StateRead, id: u64, limit: usize) -> Vec<VoteView> {
+    governance::views::votes_of(view, id, limit).unwrap_or_default()
+}
+
+/// The protocol version in force, and the upgrade that is scheduled.
+pub fn protocol(view: &dyn StateRead) -> Option<ProtocolView> {
+    governance::views::protocol(view).ok()
 }
 
 /// What concerns an account now: its replicas, what it witnesses, what it judges, its own open jobs.

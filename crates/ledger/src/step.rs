@@ -2,13 +2,15 @@
 //!
 //! A step writes into its own overlay and log; whoever runs it keeps both or drops both.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, Log};
 use alloy_sol_types::SolEvent;
 use assay_types::{Genesis, Params};
 
 use crate::{
     codec::{self, Wire, record},
-    keys,
+    keys, params,
     reject::BrokenInvariant,
     state::{Overlay, StateRead},
 };
@@ -80,17 +82,16 @@ impl Network {
 #[derive(Debug, Clone)]
 pub(crate) struct Env {
     pub(crate) ctx: BlockContext,
-    pub(crate) params: Params,
+    pub(crate) params: Arc<Params>,
     pub(crate) network: Network,
     pub(crate) tip: Tip,
 }
 
 impl Env {
     pub(crate) fn load(view: &dyn StateRead, ctx: BlockContext) -> Result<Self, BrokenInvariant> {
-        let params = view.get(&keys::params()).ok_or(BrokenInvariant::NoGenesis)?;
         Ok(Self {
             ctx,
-            params: serde_json::from_slice(&params).map_err(|_| BrokenInvariant::Corrupt(keys::META))?,
+            params: params::load(view)?,
             network: read(view, &keys::network())?.ok_or(BrokenInvariant::NoGenesis)?,
             tip: read(view, &keys::tip())?.ok_or(BrokenInvariant::NoGenesis)?,
         })

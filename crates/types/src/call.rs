@@ -9,7 +9,8 @@ use alloy_sol_types::SolInterface;
 use crate::{
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
-        IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
+        IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
+        IProviders::IProvidersCalls,
     },
     system,
 };

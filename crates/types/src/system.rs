@@ -26,8 +26,7 @@ pub const GOVERNANCE: Address = address!("00000000000000000000000000000000A55A00
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 9] =
-    [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, GOVERNANCE];
+pub const ALL: [Address; 9] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, GOVERNANCE];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {
