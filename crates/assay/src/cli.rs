@@ -1,6 +1,7 @@
 //! The command line: every subcommand, option and default, and nothing of what they do.
 
 mod claims;
+mod gov;
 mod job;
 mod market;
 mod node;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs};
+pub(crate) use gov::{AboutArgs, GovCommand, ProposeCommand, VoteArg, VoteArgs};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
 pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OpenArgs, OrderCommand, PlaceArgs, SideArg, SimCommand,
@@ -99,6 +101,9 @@ pub(crate) enum Command {
     /// Claims on capacity in a later window: issue, trade, send, see.
     #[command(subcommand)]
     Claims(ClaimsCommand),
+    /// Proposals and votes: parameters, classes, payments, runtimes, upgrades.
+    #[command(subcommand)]
+    Gov(GovCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
     /// A live view of the market: book, prices, jobs and blocks.

@@ -4,6 +4,7 @@ pub mod beacon;
 pub mod block;
 pub mod committee;
 mod consensus;
+pub mod crypto;
 pub mod host;
 pub mod index;
 pub mod keys;
@@ -16,4 +17,4 @@ pub mod state;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
 pub use host::{Host, HostedNode};
-pub use node::{FinalizedTip, Node};
+pub use node::{FinalizedTip, Node, UpgradeNeeded};

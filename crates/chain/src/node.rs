@@ -11,7 +11,7 @@ use assay_types::{
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     consensus::core::Core,
@@ -30,6 +30,17 @@ pub struct FinalizedTip {
     pub timestamp_ms: u64,
     /// State root after it.
     pub state_root: B256,
+}
+
+/// The chain went on to a protocol version that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeNeeded {
+    /// First height this program cannot execute.
+    pub height: u64,
+    /// The version needed.
+    pub version: u32,
+    /// Name of the upgrade, as it was voted for.
+    pub name: String,
 }
 
 /// Answers what needs the node's database or archives.
@@ -102,6 +113,12 @@ impl Node {
     /// Time from proposal to finality of this node's own recent proposals, milliseconds.
     pub fn finality(&self) -> Option<Quantiles> {
         self.core.finality()
+    }
+
+    /// Turns to what is needed once the chain is at a protocol version that this program does not know; the node
+    /// then takes no part any more.
+    pub fn upgrade_needed(&self) -> watch::Receiver<Option<UpgradeNeeded>> {
+        self.core.upgrade.subscribe()
     }
 
     /// Conflicting votes seen.

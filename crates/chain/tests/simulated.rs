@@ -56,6 +56,7 @@ fn network_of_four() -> (Genesis, Vec<ValidatorKeys>) {
         vote_key: keys.vote_key(),
         proof_of_possession: keys.proof_of_possession(),
         address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
+        commission_bps: 500,
     };
     let genesis = Genesis {
         chain_id: CHAIN_ID,

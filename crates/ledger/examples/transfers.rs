@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use assay_ledger::{BlockBuilder, BlockContext, Checked, MemState, genesis_state};
-use assay_types::{Call, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
+use assay_ledger::{BlockBuilder, BlockContext, Checked, ConsensusCrypto, Equivocation, MemState, genesis_state};
+use assay_types::{Call, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Seat};
 
 const ACCOUNTS: u32 = 2_000;
 const BLOCKS: u64 = 50;
@@ -30,6 +30,7 @@ fn genesis() -> Genesis {
             vote_key: vec![0; 48].into(),
             proof_of_possession: vec![0; 96].into(),
             address: String::new(),
+            commission_bps: 0,
         }],
         treasury: 0,
         params: Params::default(),
@@ -52,6 +53,19 @@ fn transfer(from: u32, nonce: u64) -> Checked {
     }
 }
 
+/// Nobody registers a validator or reports one here.
+struct NoStaking;
+
+impl ConsensusCrypto for NoStaking {
+    fn possesses(&self, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
+    fn equivocator(&self, _: &[u8], _: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
+        None
+    }
+}
+
 fn main() {
     let mut state = MemState::default();
     state.apply(&genesis_state(&genesis()).expect("a good genesis"));
@@ -63,6 +77,7 @@ fn main() {
             timestamp_ms: height * 50,
             proposer: account(u32::MAX),
             beacon: keccak256(height.to_be_bytes()),
+            crypto: &NoStaking,
         };
         let start = Instant::now();
         let mut block = BlockBuilder::new(&state, ctx);

@@ -183,7 +183,7 @@ fn unknown_yet(step: &Step<'_>) -> u64 {
 
 /// Blocks from something that is committed to until the beacon that decides about it.
 pub(crate) fn draw_delay(step: &Step<'_>) -> u32 {
-    let seats = u32::try_from(step.env.network.validators.len()).unwrap_or(u32::MAX);
+    let seats = u32::try_from(step.env.seats.len()).unwrap_or(u32::MAX);
     let a_third = seats.checked_div(3).unwrap_or_default().saturating_add(1);
     step.env.params.audit_delay.max(a_third)
 }

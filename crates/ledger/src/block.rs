@@ -16,7 +16,7 @@ use crate::{
     claims, execute, fees, governance, keys, market,
     money::{self, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, Reject, Stop},
-    schedule,
+    schedule, staking,
     state::{Changes, Overlay, StateRead},
     step::{BlockContext, Env, Step, Tip},
 };
@@ -42,6 +42,8 @@ pub struct BlockOutput {
     pub end_logs: Vec<Log>,
     /// Gas of all transactions.
     pub gas_used: u64,
+    /// Gas they could have used.
+    pub gas_limit: u64,
     /// Base fee they paid.
     pub base_fee: u128,
     /// Commitment to receipts and events.
@@ -148,7 +150,8 @@ impl<'a> BlockBuilder<'a> {
         state.absorb(changes);
         let changes = state.into_changes();
         money::check_changes(parent, &changes)?;
-        Ok(BlockOutput { changes, receipts, end_logs, gas_used, base_fee, receipts_root })
+        let gas_limit = env.params.block_gas_limit;
+        Ok(BlockOutput { changes, receipts, end_logs, gas_used, gas_limit, base_fee, receipts_root })
     }
 }
 
@@ -160,7 +163,8 @@ fn end_block(step: &mut Step<'_>) -> Done {
     governance::run(step)?;
     market::orders::refresh(step)?;
     market::epochs::close_if_over(step)?;
-    claims::margin::run(step)
+    claims::margin::run(step)?;
+    staking::end_block(step)
 }
 
 struct Outcome {

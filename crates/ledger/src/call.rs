@@ -9,6 +9,7 @@ use assay_types::{
 
 use crate::{
     accounts::Account,
+    crypto::ConsensusCrypto,
     execute, gas, keys,
     money::books,
     reject::{BrokenInvariant, Done, Failure, Stop},
@@ -68,10 +69,10 @@ impl From<BrokenInvariant> for CallError {
     }
 }
 
-/// The context of the latest block.
-pub fn latest(view: &dyn StateRead) -> Option<CallContext> {
-    let tip: Tip = read(view, &keys::tip()).ok()??;
-    Some(CallContext { height: tip.height, timestamp_ms: tip.timestamp_ms, proposer: tip.proposer, beacon: tip.beacon })
+/// The context of the latest block, with the cryptography of consensus beside it.
+pub fn latest(view: &dyn StateRead, crypto: &'static dyn ConsensusCrypto) -> Option<CallContext> {
+    let Tip { height, timestamp_ms, proposer, beacon, .. } = read(view, &keys::tip()).ok()??;
+    Some(CallContext { height, timestamp_ms, proposer, beacon, crypto })
 }
 
 /// Answers a call without changing anything: view functions, and what any other call would return.
@@ -135,7 +136,7 @@ pub(crate) fn chain_view(step: &Step<'_>, call: &IChainCalls) -> Done<Bytes> {
                 treasury: books.treasury,
             })
         }
-        IChainCalls::validators(_) => IChain::validatorsCall::abi_encode_returns(&network.validators),
+        IChainCalls::validators(_) => IChain::validatorsCall::abi_encode_returns(&step.env.seats),
     }
     .into())
 }

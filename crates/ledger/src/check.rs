@@ -15,10 +15,10 @@ use assay_types::{
 };
 
 use crate::{
-    gas,
+    gas, keys,
     reject::{BrokenInvariant, Reject},
     state::StateRead,
-    step::{BlockContext, Env},
+    step::{Network, params_of, read},
 };
 
 /// What the stateless check holds a transaction against.
@@ -44,13 +44,22 @@ impl CheckRules {
 
     /// The rules in force in a state.
     pub fn of_state(view: &dyn StateRead) -> Result<Self, BrokenInvariant> {
-        let ctx = BlockContext { height: 0, timestamp_ms: 0, proposer: Address::ZERO, beacon: B256::ZERO };
-        let env = Env::load(view, ctx)?;
+        let params = params_of(view)?;
+        let network: Network = read(view, &keys::network())?.ok_or(BrokenInvariant::NoGenesis)?;
         Ok(Self {
-            chain_id: env.network.chain_id,
-            tx_bytes_limit: env.params.tx_bytes_limit,
-            block_gas_limit: env.params.block_gas_limit,
+            chain_id: network.chain_id,
+            tx_bytes_limit: params.tx_bytes_limit,
+            block_gas_limit: params.block_gas_limit,
         })
+    }
+
+    /// Whether a transaction that passed the check under other rules of the same network passes it under these, which
+    /// a vote may have changed since.
+    pub fn hold(&self, checked: &Checked) -> Result<(), Reject> {
+        if checked.raw.len() > usize::try_from(self.tx_bytes_limit).unwrap_or(usize::MAX) {
+            return Err(Reject::Oversized);
+        }
+        if checked.gas_limit > self.block_gas_limit { Err(Reject::GasLimitTooHigh) } else { Ok(()) }
     }
 }
 
@@ -173,5 +182,6 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
         Call::Audits(call) => matches!(call, IAuditsCalls::locks(_)),
         Call::Capacity(call) => matches!(call, ICapacityCalls::standing(_)),
+        Call::Staking(call) => crate::staking::calls::is_view(call),
     }
 }

@@ -4,9 +4,9 @@
 //! Canonical: a value has one byte form, and decoding refuses every other, leftovers included. The
 //! numbers of enums are explicit and never reused.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use assay_types::{
-    Fault, JobCause, JobOutcome, Leaf,
+    Fault, JobCause, JobOutcome, Leaf, Seat,
     view::{LotPhase, ReplicaPhase},
 };
 
@@ -82,6 +82,15 @@ impl Wire for B256 {
     }
 }
 
+impl Wire for U256 {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_be_bytes::<32>());
+    }
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        take_array::<32>(input).map(Self::from_be_bytes)
+    }
+}
+
 fn put_len(len: usize, out: &mut Vec<u8>) {
     // No record holds 2^32 items: transactions are bounded far below.
     u32::try_from(len).unwrap_or(u32::MAX).put(out);
@@ -97,6 +106,16 @@ impl Wire for Bytes {
         let (head, rest) = input.split_at_checked(len)?;
         *input = rest;
         Some(Self::copy_from_slice(head))
+    }
+}
+
+impl Wire for String {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_len(self.len(), out);
+        out.extend_from_slice(self.as_bytes());
+    }
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        Self::from_utf8(Bytes::take(input)?.to_vec()).ok()
     }
 }
 
@@ -147,6 +166,25 @@ impl Wire for Leaf {
     }
     fn take(input: &mut &[u8]) -> Option<Self> {
         Some(Self { output: B256::take(input)?, fuel: u64::take(input)? })
+    }
+}
+
+impl Wire for Seat {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.account.put(out);
+        self.stake.put(out);
+        self.network_key.put(out);
+        self.vote_key.put(out);
+        self.address.put(out);
+    }
+    fn take(input: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            account: Address::take(input)?,
+            stake: u128::take(input)?,
+            network_key: B256::take(input)?,
+            vote_key: Bytes::take(input)?,
+            address: String::take(input)?,
+        })
     }
 }
 
@@ -229,7 +267,15 @@ mod tests {
 
     record! {
         #[derive(Debug, Clone, PartialEq)]
-        struct Sample { number: u64, words: Vec<Bytes>, maybe: Option<(Address, u128)>, flag: bool, leaf: Vec<Leaf> }
+        struct Sample {
+            number: u64,
+            words: Vec<Bytes>,
+            maybe: Option<(Address, u128)>,
+            flag: bool,
+            leaf: Vec<Leaf>,
+            seat: Seat,
+            wide: U256,
+        }
     }
 
     proptest! {
@@ -247,6 +293,14 @@ mod tests {
                 maybe: maybe.map(|(a, n)| (a.into(), n)),
                 flag,
                 leaf: vec![Leaf { output: B256::repeat_byte(1), fuel: number }],
+                seat: Seat {
+                    account: Address::repeat_byte(1),
+                    stake: number.into(),
+                    network_key: B256::repeat_byte(2),
+                    vote_key: vec![3; 48].into(),
+                    address: format!("127.0.0.1:{}", number % 65_536),
+                },
+                wide: U256::from(number).saturating_mul(U256::MAX >> 9),
             };
             let bytes = encode(&sample);
             prop_assert_eq!(decode::<Sample>(&bytes), Some(sample));

@@ -47,6 +47,8 @@ record! {
         pub(crate) first_task: u32,
         /// Who challenged, with the bond; none when replicas disagree.
         pub(crate) challenger: Option<(Address, Grains)>,
+        /// Who judges: the seats of the epoch in which it was opened, whoever sits later.
+        pub(crate) judges: Vec<Address>,
         pub(crate) verdicts: Vec<Verdict>,
     }
 }
@@ -79,7 +81,7 @@ pub(crate) fn open(
     challenger: Option<(Address, Grains)>,
 ) -> Done {
     let first_task = case.first_task();
-    let dispute = Dispute { tasks, first_task, challenger, verdicts: Vec::new() };
+    let dispute = Dispute { tasks, first_task, challenger, judges: step.env.seats.clone(), verdicts: Vec::new() };
     let disclosed = case.job.key.is_some();
     let disclose_by = if disclosed { step.env.height() } else { step.env.after(step.env.params.disclose_window) };
     step.emit(
@@ -124,7 +126,7 @@ pub(crate) fn advance(step: &mut Step<'_>, case: &mut Case) -> Done {
         LotPhase::Judging if over && dispute.verdicts.is_empty() => {
             resolve::undecided(step, case, &dispute, resolve::NO_TWO_THIRDS)
         }
-        LotPhase::Judging if over || dispute.verdicts.len() == step.env.network.validators.len() => {
+        LotPhase::Judging if over || dispute.verdicts.len() == dispute.judges.len() => {
             let due = step.env.after(step.env.params.verdict_reveal_window);
             case.lot.phase = LotPhase::Deciding;
             case.lot.due = due;

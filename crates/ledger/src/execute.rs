@@ -11,6 +11,7 @@ use crate::{
     money::{Pot, transfer},
     providers,
     reject::Done,
+    staking,
     step::Step,
 };
 
@@ -33,6 +34,7 @@ pub(crate) fn execute(
         Call::Claims(call) => claims::calls::execute(step, sender, nonce, value, call),
         Call::Audits(call) => audits::calls::execute(step, sender, value, call),
         Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
+        Call::Staking(call) => staking::calls::execute(step, sender, value, call),
         Call::Governance(call) => governance::calls::execute(step, sender, value, call),
     }
 }

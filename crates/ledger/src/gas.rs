@@ -12,6 +12,8 @@
 //! | commitAudited | 40,000 + 500 a task |
 //! | register, update, challenge, demandDelivery, issue, takeOver, an opening of capacity | 60,000 |
 //! | safeBatchTransferFrom | 40,000 + 20,000 an id |
+//! | register and rotateKeys of a validator (two pairings) | 500,000 |
+//! | reportEquivocation (four pairings) | 1,000,000 |
 //! | a proposal | 200,000 |
 //! | any other call | 40,000 |
 
@@ -19,7 +21,7 @@ use assay_types::{
     Call,
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
-        IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls,
+        IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls, IStaking::IStakingCalls,
     },
 };
 
@@ -49,6 +51,8 @@ fn times(count: usize, gas: u64) -> u64 {
 fn call_cost(call: &Call) -> u64 {
     const LARGE: u64 = 60_000;
     const SMALL: u64 = 40_000;
+    const POSSESSION: u64 = 500_000;
+    const EVIDENCE: u64 = 1_000_000;
     match call {
         Call::Transfer => 0,
         Call::Providers(IProvidersCalls::register(_) | IProvidersCalls::update(_)) => LARGE,
@@ -67,6 +71,8 @@ fn call_cost(call: &Call) -> u64 {
             SMALL.saturating_add(times(batch.ids.len(), 20_000))
         }
         Call::Capacity(ICapacityCalls::open(_)) => LARGE,
+        Call::Staking(IStakingCalls::register(_) | IStakingCalls::rotateKeys(_)) => POSSESSION,
+        Call::Staking(IStakingCalls::reportEquivocation(_)) => EVIDENCE,
         Call::Governance(
             IGovernanceCalls::deposit(_)
             | IGovernanceCalls::vote(_)
@@ -84,6 +90,7 @@ fn call_cost(call: &Call) -> u64 {
         | Call::Market(_)
         | Call::Claims(_)
         | Call::Audits(_)
-        | Call::Capacity(_) => SMALL,
+        | Call::Capacity(_)
+        | Call::Staking(_) => SMALL,
     }
 }

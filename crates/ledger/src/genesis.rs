@@ -1,16 +1,31 @@
 //! The state at height 0.
 
 use alloy_primitives::B256;
-use assay_types::{Genesis, GenesisError};
+use assay_types::{Genesis, GenesisError, Seat};
 
 use crate::{
+    crypto::{ConsensusCrypto, Equivocation},
     keys,
     money::{Pot, transfer},
     reject::Stop,
     schedule::{self, Due},
+    staking,
     state::{Changes, MemState},
     step::{BlockContext, Env, Network, Step, Tip},
 };
+
+/// No transaction is executed at genesis, and its keys are the chain's to check.
+struct AtGenesis;
+
+impl ConsensusCrypto for AtGenesis {
+    fn possesses(&self, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
+    fn equivocator(&self, _: &[u8], _: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
+        None
+    }
+}
 
 /// The state a network starts from. Signature checks of the validators' keys are the chain's.
 pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
@@ -27,10 +42,17 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
         gas_used: 0,
     };
     let env = Env {
-        ctx: BlockContext { height: 0, timestamp_ms: genesis.timestamp_ms, proposer: Default::default(), beacon },
+        ctx: BlockContext {
+            height: 0,
+            timestamp_ms: genesis.timestamp_ms,
+            proposer: Default::default(),
+            beacon,
+            crypto: &AtGenesis,
+        },
         params: genesis.params.clone().into(),
         network: Network::of(genesis),
         tip,
+        seats: Vec::new(),
     };
     let nothing = MemState::default();
     let mut step = Step::new(&nothing, &env);
@@ -42,9 +64,7 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
     for account in &genesis.accounts {
         transfer(&mut step, Pot::Mint, Pot::Account(account.address), account.balance).map_err(overflow)?;
     }
-    for validator in &genesis.validators {
-        transfer(&mut step, Pot::Mint, Pot::Stake(validator.account), validator.stake).map_err(overflow)?;
-    }
+    staking::genesis(&mut step, &genesis.validators).map_err(overflow)?;
     transfer(&mut step, Pot::Mint, Pot::Treasury, genesis.treasury).map_err(overflow)?;
     if genesis.params.capacity_round_blocks > 0 {
         schedule::at(&mut step, u64::from(genesis.params.capacity_round_blocks), Due::Round(0, Default::default()));

@@ -18,7 +18,6 @@ mod agenda;
 pub(crate) mod calls;
 mod classes;
 mod deposits;
-mod power;
 pub(crate) mod upgrade;
 pub(crate) mod views;
 mod votes;

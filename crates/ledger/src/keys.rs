@@ -80,6 +80,8 @@ pub(crate) const DUE_HAND_OVER: u8 = 0x48;
 pub(crate) const DUE_ROUND: u8 = 0x4a;
 /// Deadlines of capacity challenges.
 pub(crate) const DUE_CHALLENGE: u8 = 0x4b;
+/// Stake on its way that a slash has not reached yet: height, validator, flight.
+pub(crate) const DUE_SWEEP: u8 = 0x4c;
 /// Proposals with a stage that ends: milliseconds, not a height; proposal.
 pub(crate) const DUE_PROPOSAL: u8 = 0x4e;
 /// Lots that lack providers: job, lot.
@@ -125,6 +127,29 @@ pub(crate) const WINDOW_BOOK: u8 = 0x64;
 /// Classes whose issuances are being marked, and from which key on.
 pub(crate) const MARKING: u8 = 0x65;
 
+pub(crate) const VALIDATOR: u8 = 0x70;
+/// Shares: delegator, validator.
+pub(crate) const DELEGATION: u8 = 0x71;
+/// Validators by standing, then stake, the most first: standing, complement of the stake, account.
+pub(crate) const RANKED: u8 = 0x72;
+/// Stake on its way out or to another validator.
+pub(crate) const FLIGHT: u8 = 0x73;
+/// The same by whom it leaves: validator, flight.
+pub(crate) const LEAVING: u8 = 0x74;
+/// The same by whose it is: delegator, validator, kind, flight.
+pub(crate) const FLIGHT_OF: u8 = 0x75;
+/// The same by when it is over: milliseconds, flight.
+pub(crate) const MATURES: u8 = 0x76;
+/// What of a validator was slashed, for stake on its way: validator, number.
+pub(crate) const SLASHED: u8 = 0x77;
+/// Committees: epoch.
+pub(crate) const COMMITTEE: u8 = 0x78;
+/// Whose a key is or was: kind, key.
+pub(crate) const KEY_OWNER: u8 = 0x79;
+/// In which window a seat last showed that it is there.
+pub(crate) const ALIVE: u8 = 0x7a;
+/// Sums and counters of staking.
+pub(crate) const STAKING: u8 = 0x7b;
 /// Proposals.
 pub(crate) const PROPOSAL: u8 = 0x80;
 /// Who deposited how much behind a proposal; the money itself is a bond.
@@ -151,7 +176,7 @@ pub fn tip() -> Vec<u8> {
     vec![META, 0]
 }
 
-/// What never changes after genesis: chain id, genesis hash, validators.
+/// What never changes after genesis: chain id and genesis hash.
 pub fn network() -> Vec<u8> {
     vec![META, 1]
 }

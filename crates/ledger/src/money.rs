@@ -43,8 +43,14 @@ pub(crate) enum Pot {
     Escrow(JobId),
     /// What a provider put down for its honesty.
     Collateral(Address),
-    /// What a validator put down at genesis.
+    /// What is bonded to a validator, its own and delegated.
     Stake(Address),
+    /// Rewards of a validator's delegators that they have not claimed.
+    Rewards(Address),
+    /// What a validator kept of them and has not claimed.
+    Commission(Address),
+    /// Stake on its way out.
+    Unbonding(u64),
     /// What stands behind a challenge or demand on a lot.
     Bond(BondKind, JobId, u32),
     /// What stands behind an order.
@@ -82,6 +88,9 @@ impl Pot {
             }
             Self::Treasury => keys::key(BOND, &[&[6]]),
             Self::Appeal(id) => keys::key(BOND, &[&[8], &id.to_be_bytes()]),
+            Self::Rewards(validator) => keys::key(BOND, &[&[9], validator.as_slice()]),
+            Self::Commission(validator) => keys::key(BOND, &[&[10], validator.as_slice()]),
+            Self::Unbonding(id) => keys::key(BOND, &[&[11], &id.to_be_bytes()]),
             Self::Proposal(id) => keys::key(BOND, &[&[0x80], &id.to_be_bytes()]),
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
@@ -174,23 +183,26 @@ pub(crate) fn check_changes(parent: &dyn StateRead, changes: &Changes) -> Result
 
 /// Counts where every grain is, from nothing.
 pub fn books(view: &dyn StateRead) -> Result<Books, BrokenInvariant> {
-    let sum = |tables: &[u8]| {
+    let sum = |prefixes: &[&[u8]]| {
         let mut sum: Grains = 0;
-        for table in tables {
-            for (_, value) in view.scan(&[*table], keys::after(&[*table]).as_deref()) {
-                sum = sum.checked_add(amount_in(*table, &value)?).ok_or(BrokenInvariant::Books)?;
+        for prefix in prefixes {
+            let table = prefix.first().copied().unwrap_or_default();
+            for (_, value) in view.scan(prefix, keys::after(prefix).as_deref()) {
+                sum = sum.checked_add(amount_in(table, &value)?).ok_or(BrokenInvariant::Books)?;
             }
         }
         Ok::<Grains, BrokenInvariant>(sum)
     };
     let treasury = held(view, Pot::Treasury)?;
+    let staking = sum(&[&[BOND, 9], &[BOND, 10], &[BOND, 11]])?;
+    let elsewhere = treasury.checked_add(staking).ok_or(BrokenInvariant::Books)?;
     Ok(Books {
-        minted: sum(&[MINTED])?,
-        burned: sum(&[BURNED])?,
-        balances: sum(&[ACCOUNT])?,
-        escrow: sum(&[ESCROW, BOND])?.checked_sub(treasury).ok_or(BrokenInvariant::Books)?,
+        minted: sum(&[&[MINTED]])?,
+        burned: sum(&[&[BURNED]])?,
+        balances: sum(&[&[ACCOUNT]])?,
+        escrow: sum(&[&[ESCROW], &[BOND]])?.checked_sub(elsewhere).ok_or(BrokenInvariant::Books)?,
         treasury,
-        collateral: sum(&[COLLATERAL])?,
-        stake: sum(&[STAKE])?,
+        collateral: sum(&[&[COLLATERAL]])?,
+        stake: sum(&[&[STAKE]])?.checked_add(staking).ok_or(BrokenInvariant::Books)?,
     })
 }

@@ -6,8 +6,9 @@ use alloy_primitives::{Address, B256};
 use assay_types::{
     Grains, JobId, Params,
     view::{
-        BookView, ClaimView, ClassView, EpochView, EstimateView, IssuanceView, JobSummary, JobView, LotView, OrderView,
-        ProposalView, ProtocolView, ProviderView, RiskView, Role, VoteView, WaitingLot, WorkItem,
+        BookView, ClaimView, ClassView, DecentralisationView, DelegationView, EpochView, EstimateView, FlightView,
+        IssuanceView, JobSummary, JobView, LotView, OrderView, ProposalView, ProtocolView, ProviderView, RiskView,
+        Role, ValidatorView, VoteView, WaitingLot, WorkItem,
     },
 };
 
@@ -16,7 +17,7 @@ use crate::{
     jobs::{self, result::JobResult},
     keys, market, providers,
     reputation::Lens,
-    risk,
+    risk, staking,
     state::StateRead,
     step::{Network, keys_under, read},
 };
@@ -26,9 +27,9 @@ pub fn params(view: &dyn StateRead) -> Option<Params> {
     crate::params::params(view).map(std::sync::Arc::unwrap_or_clone)
 }
 
-/// The validators' accounts, in the order of the genesis.
+/// Accounts of the seats of the next block's epoch, in order of their network keys.
 pub fn validators(view: &dyn StateRead) -> Vec<Address> {
-    network(view).map(|network| network.validators).unwrap_or_default()
+    staking::seats(view).into_iter().map(|seat| seat.account).collect()
 }
 
 /// Hash of the genesis the state grew from.
@@ -131,6 +132,31 @@ pub fn providers(view: &dyn StateRead) -> Vec<ProviderView> {
 /// How concentrated the network is: who could halt it, who could take it over, and whose its capacity is.
 pub fn risk(view: &dyn StateRead) -> Option<RiskView> {
     risk::of(view).ok()
+}
+
+/// One validator, seated or not.
+pub fn validator(view: &dyn StateRead, account: Address) -> Option<ValidatorView> {
+    staking::views::validator(view, &account).ok().flatten()
+}
+
+/// Validators that are not tombstoned, the most staked first, as many as nodes connect to.
+pub fn staked_validators(view: &dyn StateRead) -> Vec<ValidatorView> {
+    staking::views::validators(view).unwrap_or_default()
+}
+
+/// What an account has with each validator it delegated to.
+pub fn delegations(view: &dyn StateRead, delegator: Address) -> Vec<DelegationView> {
+    staking::views::delegations(view, &delegator).unwrap_or_default()
+}
+
+/// Stake of an account that is on its way.
+pub fn unbondings(view: &dyn StateRead, delegator: Address) -> Vec<FlightView> {
+    staking::views::unbondings(view, &delegator).unwrap_or_default()
+}
+
+/// How few seats, and how little stake, could stop the network.
+pub fn decentralisation(view: &dyn StateRead) -> Option<DecentralisationView> {
+    staking::views::decentralisation(view).ok()
 }
 
 /// Proposals, the latest first.

@@ -23,6 +23,7 @@ use crate::{
     query,
     reject::{BrokenInvariant, Done},
     reputation::{Lens, Reputation},
+    staking,
     state::StateRead,
 };
 
@@ -31,7 +32,7 @@ pub(crate) fn of(view: &dyn StateRead) -> Done<RiskView> {
     let lens = Lens::at_tip(view)?;
     let classes = query::params(view).ok_or(BrokenInvariant::NoGenesis)?.classes;
     let validators = query::validators(view);
-    let stakes = validators.iter().map(|account| money::held(view, Pot::Stake(*account)));
+    let stakes = validators.iter().map(|account| staking::tokens_of(view, account));
     let stakes = stakes.collect::<Result<Vec<_>, _>>()?;
     let (mut offered, mut delivered) = (Shares::default(), Shares::default());
     let mut collateral: BTreeMap<Address, u128> = BTreeMap::new();

@@ -16,11 +16,12 @@ use crate::{
     jobs::lifecycle,
     keys::{
         self, DUE_ALLOTMENT, DUE_APPEAL, DUE_CHALLENGE, DUE_CLAIMS, DUE_END, DUE_HAND_OVER, DUE_HEALTH, DUE_LOT,
-        DUE_ORDER, DUE_ROUND, DUE_SEAL,
+        DUE_ORDER, DUE_ROUND, DUE_SEAL, DUE_SWEEP,
     },
     market::{allotments, orders, sealed},
     providers::health,
     reject::Done,
+    staking::flights,
     state::StateRead,
     step::Step,
 };
@@ -50,6 +51,8 @@ pub(crate) enum Due {
     Round(u32, Address),
     /// A deadline of a provider's capacity challenge.
     Challenge(Address),
+    /// Stake on its way from a validator that was slashed, from a flight on.
+    Sweep(Address, u64),
 }
 
 fn key(height: u64, due: &Due) -> Vec<u8> {
@@ -68,6 +71,7 @@ fn key(height: u64, due: &Due) -> Vec<u8> {
         }
         Due::Round(class, from) => keys::key(DUE_ROUND, &[&height, &class.to_be_bytes(), from.as_slice()]),
         Due::Challenge(provider) => keys::key(DUE_CHALLENGE, &[&height, provider.as_slice()]),
+        Due::Sweep(validator, from) => keys::key(DUE_SWEEP, &[&height, validator.as_slice(), &from.to_be_bytes()]),
     }
 }
 
@@ -105,6 +109,7 @@ pub(crate) fn run_due(step: &mut Step<'_>) -> Done {
                 Due::HandOver(account) => health::hand_over(step, account)?,
                 Due::Round(class, from) => capacity::rounds::begin(step, class, from)?,
                 Due::Challenge(provider) => capacity::rounds::due(step, provider)?,
+                Due::Sweep(validator, from) => flights::sweep(step, validator, from)?,
             }
         }
     }
@@ -125,6 +130,7 @@ fn earliest(step: &Step<'_>, count: usize) -> Vec<(u64, Due)> {
         DUE_APPEAL,
         DUE_ROUND,
         DUE_CHALLENGE,
+        DUE_SWEEP,
     ]
     .into_iter()
     .flat_map(|table| {
@@ -155,6 +161,10 @@ fn parse(key: &[u8]) -> Option<(u64, Due)> {
             Some(Due::Round(u32::from_be_bytes(*class), Address::try_from(from).ok()?))
         }
         DUE_CHALLENGE => keys::address_at_end(key).map(Due::Challenge),
+        DUE_SWEEP => {
+            let (validator, from) = rest.get(8..)?.split_first_chunk::<20>()?;
+            Some(Due::Sweep(Address::from(*validator), u64::from_be_bytes(from.try_into().ok()?)))
+        }
         DUE_SEAL => {
             let (owner, commitment) = rest.get(8..)?.split_first_chunk::<20>()?;
             Some(Due::Seal(Address::from(*owner), B256::try_from(commitment).ok()?))

@@ -10,13 +10,15 @@ use assay_types::{Genesis, Params};
 
 use crate::{
     codec::{self, Wire, record},
+    crypto::ConsensusCrypto,
     keys, params,
     reject::BrokenInvariant,
+    staking::committees,
     state::{Overlay, StateRead},
 };
 
 /// What a block brings in from outside: the only time and randomness the ledger knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct BlockContext {
     /// Height of the block.
     pub height: u64,
@@ -26,6 +28,34 @@ pub struct BlockContext {
     pub proposer: Address,
     /// Randomness accumulator after this block's leader reveal.
     pub beacon: B256,
+    /// The cryptography of consensus: the same on all nodes, so no part of what tells contexts apart.
+    pub crypto: &'static dyn ConsensusCrypto,
+}
+
+impl BlockContext {
+    fn facts(&self) -> (u64, u64, Address, B256) {
+        (self.height, self.timestamp_ms, self.proposer, self.beacon)
+    }
+}
+
+impl PartialEq for BlockContext {
+    fn eq(&self, other: &Self) -> bool {
+        self.facts() == other.facts()
+    }
+}
+
+impl Eq for BlockContext {}
+
+impl std::fmt::Debug for BlockContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (height, timestamp_ms, proposer, beacon) = self.facts();
+        f.debug_struct("BlockContext")
+            .field("height", &height)
+            .field("timestamp_ms", &timestamp_ms)
+            .field("proposer", &proposer)
+            .field("beacon", &beacon)
+            .finish_non_exhaustive()
+    }
 }
 
 record! {
@@ -64,17 +94,12 @@ record! {
     pub(crate) struct Network {
         pub(crate) chain_id: u64,
         pub(crate) genesis_hash: B256,
-        pub(crate) validators: Vec<Address>,
     }
 }
 
 impl Network {
     pub(crate) fn of(genesis: &Genesis) -> Self {
-        Self {
-            chain_id: genesis.chain_id,
-            genesis_hash: genesis.hash(),
-            validators: genesis.validators.iter().map(|v| v.account).collect(),
-        }
+        Self { chain_id: genesis.chain_id, genesis_hash: genesis.hash() }
     }
 }
 
@@ -85,16 +110,19 @@ pub(crate) struct Env {
     pub(crate) params: Arc<Params>,
     pub(crate) network: Network,
     pub(crate) tip: Tip,
+    /// Accounts of the seats of this block's epoch, in order of their network keys.
+    pub(crate) seats: Vec<Address>,
 }
 
 impl Env {
     pub(crate) fn load(view: &dyn StateRead, ctx: BlockContext) -> Result<Self, BrokenInvariant> {
-        Ok(Self {
-            ctx,
-            params: params::load(view)?,
-            network: read(view, &keys::network())?.ok_or(BrokenInvariant::NoGenesis)?,
-            tip: read(view, &keys::tip())?.ok_or(BrokenInvariant::NoGenesis)?,
-        })
+        let params = params_of(view)?;
+        let tip: Tip = read(view, &keys::tip())?.ok_or(BrokenInvariant::NoGenesis)?;
+        // A context that does not follow the tip is refused later, by name.
+        let height = ctx.height.min(tip.height.saturating_add(1));
+        let seats = committees::accounts(view, committees::epoch_of(&params, height))?;
+        let network = read(view, &keys::network())?.ok_or(BrokenInvariant::NoGenesis)?;
+        Ok(Self { ctx, params, network, tip, seats })
     }
 
     pub(crate) fn height(&self) -> u64 {
@@ -106,9 +134,15 @@ impl Env {
         self.ctx.height.saturating_add(u64::from(blocks))
     }
 
+    /// Whether an account sits in this block's epoch.
     pub(crate) fn is_validator(&self, account: &Address) -> bool {
-        self.network.validators.contains(account)
+        self.seats.contains(account)
     }
+}
+
+/// The consensus parameters in force.
+pub(crate) fn params_of(view: &dyn StateRead) -> Result<Arc<Params>, BrokenInvariant> {
+    params::load(view)
 }
 
 /// Reads the record at `key`.
@@ -121,7 +155,7 @@ pub(crate) fn read<T: Wire>(view: &dyn StateRead, key: &[u8]) -> Result<Option<T
 }
 
 /// All keys that start with `prefix`, in order.
-pub(crate) fn keys_under<'a>(view: &'a dyn StateRead, prefix: &[u8]) -> impl Iterator<Item = Vec<u8>> + 'a {
+pub(crate) fn keys_under<'a>(view: &'a dyn StateRead, prefix: &[u8]) -> impl Iterator<Item = Vec<u8>> + use<'a> {
     view.scan(prefix, keys::after(prefix).as_deref()).map(|(key, _)| key)
 }
 

@@ -36,5 +36,9 @@ alloy_sol_types::sol!(
 );
 alloy_sol_types::sol!(
     #![sol(all_derives)]
+    "../../contracts/interfaces/IStaking.sol"
+);
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
     "../../contracts/interfaces/IGovernance.sol"
 );

@@ -10,7 +10,7 @@ use crate::{
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
         IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
-        IProviders::IProvidersCalls,
+        IProviders::IProvidersCalls, IStaking::IStakingCalls,
     },
     system,
 };
@@ -36,6 +36,8 @@ pub enum Call {
     Audits(IAuditsCalls),
     /// A call of [`crate::abi::ICapacity`].
     Capacity(ICapacityCalls),
+    /// A call of [`crate::abi::IStaking`].
+    Staking(IStakingCalls),
     /// A call of [`crate::abi::IGovernance`].
     Governance(IGovernanceCalls),
 }
@@ -70,6 +72,7 @@ impl Call {
             system::CLAIMS => strict(input).map(Call::Claims),
             system::AUDITS => strict(input).map(Call::Audits),
             system::CAPACITY => strict(input).map(Call::Capacity),
+            system::STAKING => strict(input).map(Call::Staking),
             system::GOVERNANCE => strict(input).map(Call::Governance),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),

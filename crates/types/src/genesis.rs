@@ -64,6 +64,13 @@ pub struct GenesisValidator {
     pub proof_of_possession: Bytes,
     /// Peer-to-peer address, `ip:port`.
     pub address: String,
+    /// What it keeps of its delegators' rewards, basis points.
+    #[serde(default = "default_commission_bps")]
+    pub commission_bps: u32,
+}
+
+fn default_commission_bps() -> u32 {
+    500
 }
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
@@ -252,6 +259,31 @@ pub struct Params {
     pub capacity_newcomer_units: u64,
     /// Providers of a class challenged at one height at most; the rest follow at the next heights.
     pub capacity_cohort: u32,
+    /// Blocks of a validators' epoch: epoch e has heights e * this to (e + 1) * this - 1. Never changed after genesis.
+    pub validator_epoch_blocks: u32,
+    /// Most seats of a committee.
+    pub max_validators: u32,
+    /// Validators without a seat that nodes connect to beforehand.
+    pub max_candidates: u32,
+    /// Least stake of a validator's own with which it registers and may sit, grains.
+    #[serde(with = "as_string")]
+    pub min_self_stake: Grains,
+    /// Milliseconds for which stake that leaves stays slashable.
+    pub unbonding_ms: u64,
+    /// Unbondings of a delegator from one validator, and redelegations to one, under way at once.
+    pub max_unbondings: u32,
+    /// Most by which a commission moves in a day.
+    pub max_commission_change_bps: u32,
+    /// Share of the stake that two votes for different things cost.
+    pub equivocation_slash_bps: u32,
+    /// Share of the stake that a window of downtime costs.
+    pub downtime_slash_bps: u32,
+    /// Milliseconds for which a validator that was down is jailed at least.
+    pub downtime_jail_ms: u64,
+    /// Milliseconds of block time of a window of downtime.
+    pub downtime_window_ms: u64,
+    /// Share of what is slashed of bonded stake for whoever reports an equivocation.
+    pub evidence_bounty_bps: u32,
 }
 
 impl Default for Params {
@@ -312,7 +344,7 @@ impl Default for Params {
             gov_threshold_bps: 5_000,
             gov_veto_bps: 3_340,
             gov_cancel_burn_bps: 5_000,
-            gov_max_votes: 2_048,
+            gov_max_votes: 512,
             gov_max_open: 64,
             runtimes: Vec::new(),
             classes: vec![Class::any_cpu(11 * GRAINS_PER_KRT / 10_000)],
@@ -346,6 +378,19 @@ impl Default for Params {
             capacity_lane_mib: 1_024,
             capacity_newcomer_units: 200_000,
             capacity_cohort: 256,
+            validator_epoch_blocks: 7_200,
+            max_validators: 100,
+            max_candidates: 100,
+            min_self_stake: 100 * GRAINS_PER_KRT,
+            // Three weeks, as on the Cosmos Hub.
+            unbonding_ms: 21 * 86_400_000,
+            max_unbondings: 7,
+            max_commission_change_bps: 100,
+            equivocation_slash_bps: 500,
+            downtime_slash_bps: 1,
+            downtime_jail_ms: 600_000,
+            downtime_window_ms: 600_000,
+            evidence_bounty_bps: 500,
         }
     }
 }
@@ -388,6 +433,9 @@ pub enum GenesisError {
     /// An opening balance on a system address would be stuck for ever.
     #[error("{0} is a system address and cannot hold an opening balance")]
     SystemAddress(Address),
+    /// A validator that keeps more than there is.
+    #[error("validator {0}: a commission lies in 0 to 10000 basis points")]
+    Commission(Address),
 }
 
 impl Genesis {
@@ -447,10 +495,17 @@ impl Genesis {
             if !nets.insert(validator.network_key) {
                 return twice("network key", validator.network_key.to_string());
             }
+            if validator.commission_bps > 10_000 {
+                return Err(GenesisError::Commission(account));
+            }
             add(validator.stake)?;
         }
         add(self.treasury)?;
-        self.params.validate()
+        self.params.validate()?;
+        if self.validators.len() > usize::try_from(self.params.max_validators).unwrap_or(usize::MAX) {
+            return Err(GenesisError::Param("max_validators"));
+        }
+        Ok(())
     }
 }
 
@@ -500,7 +555,7 @@ impl Params {
             ("gov_threshold_bps", self.gov_threshold_bps >= 5_000 && self.gov_threshold_bps < 10_000),
             ("gov_veto_bps", self.gov_veto_bps >= 1 && self.gov_veto_bps <= 10_000),
             ("gov_cancel_burn_bps", self.gov_cancel_burn_bps <= 10_000),
-            ("gov_max_votes", self.gov_max_votes >= 16 && self.gov_max_votes <= 10_000),
+            ("gov_max_votes", self.gov_max_votes >= 16 && self.gov_max_votes <= 4_096),
             ("gov_max_open", self.gov_max_open >= 1 && self.gov_max_open <= 1_024),
             ("band_bps", self.band_bps >= 1 && self.band_bps <= 10_000),
             ("epoch_blocks", self.epoch_blocks >= 2),
@@ -549,6 +604,20 @@ impl Params {
             ("capacity_lane_units", self.capacity_lane_units >= 1),
             ("capacity_lane_mib", self.capacity_lane_mib >= 1),
             ("capacity_cohort", self.capacity_cohort >= 1 && self.capacity_cohort <= 4_096),
+            ("validator_epoch_blocks", self.validator_epoch_blocks >= 2),
+            // Every block reads its committee.
+            ("max_validators", self.max_validators >= 1 && self.max_validators <= 500),
+            ("max_candidates", self.max_candidates <= 1_000),
+            ("min_self_stake", self.min_self_stake >= 1),
+            ("unbonding_ms", self.unbonding_ms >= 1_000 && self.unbonding_ms <= 366 * 86_400_000),
+            ("max_unbondings", self.max_unbondings >= 1 && self.max_unbondings <= 64),
+            ("max_commission_change_bps", self.max_commission_change_bps <= 10_000),
+            ("equivocation_slash_bps", self.equivocation_slash_bps <= 10_000),
+            ("downtime_slash_bps", self.downtime_slash_bps <= 10_000),
+            ("downtime_jail_ms", self.downtime_jail_ms <= 366 * 86_400_000),
+            ("downtime_window_ms", self.downtime_window_ms >= 600_000 && self.downtime_window_ms <= 30 * 86_400_000),
+            // At most half, or reporting oneself would pay for the fault.
+            ("evidence_bounty_bps", self.evidence_bounty_bps <= 5_000),
         ];
         check_classes(&self.classes).map_err(GenesisError::Param)?;
         match checks.into_iter().find(|(_, good)| !good) {
@@ -590,6 +659,7 @@ mod tests {
                 vote_key: vec![4; 48].into(),
                 proof_of_possession: vec![5; 96].into(),
                 address: "127.0.0.1:1".into(),
+                commission_bps: 500,
             }],
             treasury: 5,
             params: Params::default(),
@@ -630,6 +700,24 @@ mod tests {
         assert_eq!(rounds(|p| p.capacity_passes = 512), GenesisError::Param("capacity_passes"));
         assert_eq!(rounds(|p| p.capacity_draws = 33), GenesisError::Param("capacity_draws"));
         assert!(matches!(bad(&|g| g.accounts[0].address = crate::system::JOBS), GenesisError::SystemAddress(_)));
+        assert!(matches!(bad(&|g| g.validators[0].commission_bps = 10_001), GenesisError::Commission(_)));
+        assert_eq!(bad(&|g| g.params.max_validators = 0), GenesisError::Param("max_validators"));
+        assert_eq!(bad(&|g| g.params.downtime_window_ms = 599_999), GenesisError::Param("downtime_window_ms"));
         assert!(matches!(Genesis::from_json("{}"), Err(GenesisError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_genesis_has_no_more_validators_than_seats() {
+        let mut one = genesis();
+        one.params.max_validators = 1;
+        assert_eq!(one.validate(), Ok(()));
+        let second = GenesisValidator {
+            account: Address::repeat_byte(9),
+            network_key: B256::repeat_byte(9),
+            vote_key: vec![9; 48].into(),
+            ..one.validators[0].clone()
+        };
+        one.validators.push(second);
+        assert_eq!(one.validate(), Err(GenesisError::Param("max_validators")));
     }
 }

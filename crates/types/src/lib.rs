@@ -17,6 +17,7 @@ pub mod class;
 pub mod genesis;
 pub mod job;
 pub mod node;
+pub mod staking;
 pub mod system;
 pub mod view;
 
@@ -28,3 +29,4 @@ pub use claim::ClaimId;
 pub use class::{Class, Tier, Unit};
 pub use genesis::{ChangesError, FIXED, Genesis, GenesisAccount, GenesisError, GenesisValidator, ParamChanges, Params};
 pub use job::{Abi, Fault, JobCause, JobId, JobOutcome, JobSpec, JobSpecError, Leaf};
+pub use staking::{Seat, committee_hash};

@@ -19,6 +19,8 @@ pub const CLAIMS: Address = address!("00000000000000000000000000000000A55A0006")
 pub const AUDITS: Address = address!("00000000000000000000000000000000A55A0007");
 /// Answers [`crate::abi::ICapacity`].
 pub const CAPACITY: Address = address!("00000000000000000000000000000000A55A0008");
+/// Answers [`crate::abi::IStaking`].
+pub const STAKING: Address = address!("00000000000000000000000000000000A55A0009");
 /// Answers [`crate::abi::IGovernance`].
 pub const GOVERNANCE: Address = address!("00000000000000000000000000000000A55A000A");
 
@@ -26,7 +28,8 @@ pub const GOVERNANCE: Address = address!("00000000000000000000000000000000A55A00
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 9] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, GOVERNANCE];
+pub const ALL: [Address; 10] =
+    [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, STAKING, GOVERNANCE];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

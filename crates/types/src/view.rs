@@ -5,6 +5,7 @@ mod claims;
 mod governance;
 mod market;
 mod risk;
+mod staking;
 
 pub use claims::{ClaimStatus, ClaimView, IssuanceView};
 pub use governance::{ActionView, ProposalStatus, ProposalView, ProtocolView, TallyView, UpgradeView, VoteView};
@@ -13,6 +14,7 @@ pub use market::{
 };
 
 pub use risk::{Herfindahl, Nakamoto, ReputationView, RiskView};
+pub use staking::{DecentralisationView, DelegationView, FlightView, ValidatorView};
 
 use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};

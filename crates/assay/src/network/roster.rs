@@ -117,6 +117,7 @@ impl Roster {
             vote_key: seat.keys.vote_key(),
             proof_of_possession: seat.keys.proof_of_possession(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)).to_string(),
+            commission_bps: 500,
         };
         Ok(Genesis {
             chain_id: CHAIN_ID,

@@ -7,12 +7,13 @@ use std::{
 };
 
 use assay_chain::{
-    Node, NodeConfig, StartError,
+    Node, NodeConfig, StartError, UpgradeNeeded,
     host::{DISK_RESERVE_BYTES, Ended, Host, HostedNode},
     mempool::Limits,
 };
 use assay_client::{Chain, RpcChain, RpcConfig, TokioHost};
 use assay_exec::{Engine, EngineConfig};
+use assay_ledger::PROTOCOL_VERSION;
 use assay_provider::{
     AdjudicatorConfig, Misbehaviour, ProviderConfig, RunningAdjudicator, RunningProvider, adjudicator, provider,
 };
@@ -257,6 +258,15 @@ pub(crate) async fn ended_by_itself(ended: &mut watch::Receiver<Option<Ended>>) 
     let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
     match why {
         Some(Ended::DiskFull { path, free_bytes }) => disk_full(&path, free_bytes),
+        Some(Ended::UpgradeNeeded(needed)) => {
+            let UpgradeNeeded { height, version, name } = needed;
+            Failure::new(
+                Code::UpgradeNeeded,
+                format!("the network runs protocol version {version} from block {height} on"),
+            )
+            .why(format!("upgrade \"{name}\" was voted for, and this program knows versions up to {PROTOCOL_VERSION}"))
+            .next("install the release that brings it and start again with the same directory: nothing is lost")
+        }
         why => Failure::new(Code::Internal, "the validators stopped by themselves")
             .why(why.map_or_else(|| "a fault of this program".to_owned(), |why| why.to_string()))
             .next("start them again with --log info; nothing final is lost"),

@@ -33,6 +33,7 @@ use super::{
     core::{Core, MAX_STEP_MS, Version, encode_entry},
     outcomes::Outcomes,
 };
+use crate::crypto::Bls;
 use crate::{
     beacon,
     block::{Block, Header, RoundContext, transactions_root},
@@ -123,7 +124,9 @@ impl App {
             at = older.next().await?.inner().clone();
         };
         while let Some(block) = missing.pop() {
-            version = self.core.execute(&version, &block.header, &block.txs)?;
+            let executed = self.core.execute(&version, &block.header, &block.txs);
+            self.core.halt_if_outdated().await;
+            version = executed?;
             self.core.remember(block.digest(), version.clone());
         }
         Some(version)
@@ -131,7 +134,7 @@ impl App {
 
     /// The rules a header must keep whatever the state says. False is for good.
     fn header_follows(&self, header: &Header, context: &RoundContext, parent: &Version) -> bool {
-        let params = self.core.params();
+        let params = self.core.params(parent);
         let earliest = parent.timestamp_ms.saturating_add(params.min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
         let Some(seat) = self.core.committee.seat(&context.leader) else { return false };
@@ -189,11 +192,13 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let height = parent.height.checked_add(1)?;
         let reveal = beacon::reveal(&self.core.committee, &self.core.keys.vote, height);
         let beacon = beacon::accumulate(parent.beacon, &reveal);
-        let earliest = parent.timestamp_ms.saturating_add(self.core.params().min_block_interval_ms);
+        let earliest = parent.timestamp_ms.saturating_add(self.core.params(&parent).min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
         let timestamp_ms = now_ms(&rt).clamp(earliest, latest);
-        let ctx = BlockContext { height, timestamp_ms, proposer: self.core.account, beacon };
-        let (txs, version) = self.core.build(&parent, ctx);
+        let ctx = BlockContext { height, timestamp_ms, proposer: self.core.account, beacon, crypto: &Bls };
+        let built = self.core.build(&parent, ctx);
+        self.core.halt_if_outdated().await;
+        let (txs, version) = built?;
         let merkleized = self.merkleize::<E>(&version, batches).await;
         let output = version.output.as_ref()?;
         let header = Header {
@@ -241,7 +246,9 @@ impl<E: Spawner + StorageContext> Application<E> for App {
                     // Bounded by MAX_STEP_MS: the rule above ties the time to the parent's.
                     sleep_until(&rt, block.header.timestamp_ms.saturating_sub(CLOCK_TOLERANCE_MS)).await;
                 }
-                self.core.execute(&parent, &block.header, &block.txs)?
+                let executed = self.core.execute(&parent, &block.header, &block.txs);
+                self.core.halt_if_outdated().await;
+                executed?
             }
         };
         let merkleized = self.merkleize::<E>(&version, batches).await;

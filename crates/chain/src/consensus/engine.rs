@@ -432,7 +432,8 @@ async fn load<E>(
         core.start_from(genesis_block, version);
         return;
     }
-    let height = assay_ledger::latest(&state).map(|ctx| ctx.height).expect("a state names its height");
+    let height =
+        assay_ledger::latest(&state, &crate::crypto::Bls).map(|ctx| ctx.height).expect("a state names its height");
     let block = block_at(height).await.expect("the archive holds the block of the state database");
     debug_assert_eq!(block.height().get(), height);
     let version =

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use super::{Backend, Head, Health, RpcConfig, RpcError, RpcServer, serve};
 use crate::{
     block::to_b256,
+    crypto::Bls,
     index::{History, Index, IndexError, IndexOptions, follow},
     mempool::{Admission, SubmitError},
     node::{FinalizedTip, Node},
@@ -205,7 +206,7 @@ impl Backend for NodeBackend {
 
 /// What is known of the newest block without its transactions.
 fn bare_block(tip: &FinalizedTip, state: &State) -> FinalizedBlock {
-    let ctx = latest(state);
+    let ctx = latest(state, &Bls);
     FinalizedBlock {
         height: tip.height,
         hash: tip.hash,

@@ -10,6 +10,7 @@ use super::{
     context::{Context, quick, reading},
     error::{RpcResult, call_failed, internal, invalid, value_overflow},
 };
+use crate::crypto::Bls;
 
 /// Name and version as `web3_clientVersion` says them.
 pub(super) const CLIENT_VERSION: &str = concat!("assay/v", env!("CARGO_PKG_VERSION"));
@@ -80,7 +81,7 @@ impl Request {
         }
         let to = request.to.and_then(|to| to.into_to());
         let to = to.ok_or_else(|| invalid("contract creation not supported: set a destination"))?;
-        let at = latest(&*state).ok_or_else(|| internal("the state holds no genesis"))?;
+        let at = latest(&*state, &Bls).ok_or_else(|| internal("the state holds no genesis"))?;
         let value = u128::try_from(request.value.unwrap_or_default()).map_err(|_| value_overflow())?;
         let input = request.input.try_into_unique_input().map_err(|error| invalid(error.to_string()))?;
         Ok(Self { state, at, to, from: request.from.unwrap_or_default(), value, input: input.unwrap_or_default() })

@@ -47,6 +47,7 @@ pub(crate) fn genesis() -> Genesis {
             vote_key: vec![1; 48].into(),
             proof_of_possession: vec![1; 96].into(),
             address: "127.0.0.1:1".into(),
+            commission_bps: 500,
         }],
         treasury: 0,
         params: Params { runtimes: vec![B256::repeat_byte(1)], ..Params::default() },
@@ -138,6 +139,7 @@ impl DevNode {
             timestamp_ms: now.max(parent.timestamp_ms + 1),
             proposer: self.genesis.validators[0].account,
             beacon: keccak256(parent.beacon),
+            crypto: &assay_chain::crypto::Bls,
         };
         let mut builder = BlockBuilder::new(&*state, ctx.clone());
         let space = Space { gas: params.block_gas_limit, bytes: params.block_bytes_limit as usize };

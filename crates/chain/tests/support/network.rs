@@ -35,6 +35,7 @@ pub(crate) fn network(seed: u64, sender: Address) -> (Genesis, Vec<HostedNode>) 
                 vote_key: keys.vote_key(),
                 proof_of_possession: keys.proof_of_possession(),
                 address: address.to_string(),
+                commission_bps: 500,
             })
             .collect(),
         treasury: 0,

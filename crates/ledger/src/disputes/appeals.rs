@@ -15,6 +15,7 @@ use crate::{
     reject::{BrokenInvariant, Done, Failure, sane},
     schedule::{self, Due},
     slash::{self, Catchers, Charge},
+    staking::{Validator, liveness},
     step::Step,
 };
 
@@ -31,6 +32,8 @@ record! {
         pub(crate) units: u64,
         pub(crate) catchers: Vec<Vec<Address>>,
         pub(crate) until: u64,
+        /// Who may excuse it: the seats of the epoch in which it was held.
+        pub(crate) judges: Vec<Address>,
         pub(crate) excused_by: Vec<Address>,
     }
 }
@@ -62,6 +65,7 @@ pub(crate) fn hold(
         units,
         catchers: catchers.groups.clone(),
         until,
+        judges: step.env.seats.clone(),
         excused_by: Vec::new(),
     };
     step.write(keys::of_order(APPEAL, id), &appeal);
@@ -73,11 +77,14 @@ pub(crate) fn hold(
 
 /// A validator excuses a fault.
 pub(crate) fn excuse(step: &mut Step<'_>, sender: Address, id: u64) -> Done {
-    if !step.env.is_validator(&sender) {
+    if Validator::load(&step.state, &sender)?.is_none() {
         return Err(Failure::NotValidator.into());
     }
     let key = keys::of_order(APPEAL, id);
     let mut appeal: Appeal = step.read(&key)?.ok_or(Failure::UnknownAppeal)?;
+    if !appeal.judges.contains(&sender) {
+        return Err(Failure::NotJudge.into());
+    }
     if step.env.height() > appeal.until {
         return Err(Failure::TooLate.into());
     }
@@ -85,24 +92,24 @@ pub(crate) fn excuse(step: &mut Step<'_>, sender: Address, id: u64) -> Done {
         return Err(Failure::AlreadyJudged.into());
     }
     appeal.excused_by.push(sender);
-    if excused(step, &appeal) {
+    if excused(&appeal) {
         schedule::at(step, step.env.height(), Due::Appeal(id));
     }
     step.write(key, &appeal);
+    liveness::seen(step, &sender)?;
     step.emit(system::DISPUTES, &IDisputes::Excused { appeal: id, validator: sender });
     Ok(())
 }
 
-fn excused(step: &Step<'_>, appeal: &Appeal) -> bool {
-    let seats = step.env.network.validators.len();
-    appeal.excused_by.len().saturating_mul(3) > seats.saturating_mul(2)
+fn excused(appeal: &Appeal) -> bool {
+    appeal.excused_by.len().saturating_mul(3) > appeal.judges.len().saturating_mul(2)
 }
 
 /// Does what is due about an appeal.
 pub(crate) fn due(step: &mut Step<'_>, id: u64) -> Done {
     let key = keys::of_order(APPEAL, id);
     let Some(appeal) = step.read::<Appeal>(&key)? else { return Ok(()) };
-    let excused = excused(step, &appeal);
+    let excused = excused(&appeal);
     if !excused && step.env.height() < appeal.until {
         return Ok(());
     }

@@ -18,6 +18,7 @@ use crate::{
     money::{BondKind, Pot, transfer},
     reject::{Done, Failure, fits},
     schedule::{self, Due},
+    staking::{Validator, liveness},
     step::{Step, keys_under},
 };
 
@@ -98,16 +99,25 @@ fn disclose_key(step: &mut Step<'_>, sender: Address, id: JobId, key: B256) -> D
     Ok(())
 }
 
-fn commit_verdict(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, commitment: B256) -> Done {
-    if !step.env.is_validator(&sender) {
-        return Err(Failure::NotValidator.into());
+/// Verdicts are validators'; which of them judge a dispute is the dispute's to say.
+fn known_validator(step: &Step<'_>, sender: &Address) -> Done {
+    match Validator::load(&step.state, sender)? {
+        Some(_) => Ok(()),
+        None => Err(Failure::NotValidator.into()),
     }
+}
+
+fn commit_verdict(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, commitment: B256) -> Done {
+    known_validator(step, &sender)?;
     let case = Case::open(step, id, index)?;
     let height = step.env.height();
     if case.lot.phase != LotPhase::Judging {
         return Err(Failure::WrongPhase.into());
     }
     let mut dispute = Dispute::load(&step.state, &id, index)?;
+    if !dispute.judges.contains(&sender) {
+        return Err(Failure::NotJudge.into());
+    }
     if dispute.verdicts.iter().any(|verdict| verdict.validator == sender) {
         return Err(Failure::AlreadyJudged.into());
     }
@@ -115,18 +125,17 @@ fn commit_verdict(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, c
         return Err(Failure::TooLate.into());
     }
     dispute.verdicts.push(Verdict { validator: sender, commitment, leaves: None });
-    if dispute.verdicts.len() == step.env.network.validators.len() {
+    if dispute.verdicts.len() == dispute.judges.len() {
         schedule::at(step, height, Due::Lot(id, index));
     }
     dispute.store(step, &case);
+    liveness::seen(step, &sender)?;
     step.emit(system::DISPUTES, &IDisputes::VerdictCommitted { job: id, lot: index, validator: sender });
     Ok(())
 }
 
 fn reveal_verdict(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, salt: B256, leaves: Vec<Leaf>) -> Done {
-    if !step.env.is_validator(&sender) {
-        return Err(Failure::NotValidator.into());
-    }
+    known_validator(step, &sender)?;
     let case = Case::open(step, id, index)?;
     let height = step.env.height();
     if case.lot.phase != LotPhase::Deciding {
@@ -150,6 +159,7 @@ fn reveal_verdict(step: &mut Step<'_>, sender: Address, id: JobId, index: u32, s
         schedule::at(step, height, Due::Lot(id, index));
     }
     dispute.store(step, &case);
+    liveness::seen(step, &sender)?;
     step.emit(system::DISPUTES, &IDisputes::VerdictRevealed { job: id, lot: index, validator: sender });
     Ok(())
 }

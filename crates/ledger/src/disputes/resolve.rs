@@ -9,9 +9,10 @@ use crate::{
     jobs::{Case, Replica, assign, lifecycle},
     keys::{self, DISPUTE, WORK_JUDGE},
     math,
-    money::{self, BondKind, Pot, transfer},
+    money::{BondKind, Pot, transfer},
     reject::{Done, sane},
     slash::{self, Catchers},
+    staking,
     step::Step,
 };
 
@@ -23,7 +24,7 @@ const QUARANTINED: u8 = 4;
 /// Counts the verdicts: more than two thirds of all seats on one leaf decide a task, and every
 /// disputed task must be decided.
 pub(crate) fn decide(step: &mut Step<'_>, case: &mut Case, dispute: &Dispute) -> Done {
-    let seats = step.env.network.validators.len();
+    let seats = dispute.judges.len();
     let truth: Option<Vec<Leaf>> = (0..dispute.tasks.len()).map(|at| two_thirds(dispute, at, seats)).collect();
     let Some(truth) = truth else {
         let spoke = dispute.verdicts.iter().filter(|verdict| verdict.leaves.is_some()).count();
@@ -47,16 +48,14 @@ pub(crate) fn decide(step: &mut Step<'_>, case: &mut Case, dispute: &Dispute) ->
     }
 }
 
-/// Validators that left a decided dispute to others lose a little.
+/// Validators that left a decided dispute to others lose a little, and their delegators with them.
 fn fine_sleepers(step: &mut Step<'_>, case: &Case, dispute: &Dispute) -> Done {
-    for validator in step.env.network.validators.clone() {
+    for validator in dispute.judges.clone() {
         let spoke = |verdict: &Verdict| verdict.validator == validator && verdict.leaves.is_some();
         if dispute.verdicts.iter().any(spoke) {
             continue;
         }
-        let stake = money::held(&step.state, Pot::Stake(validator))?;
-        let burned = step.env.params.sleeper_fine.min(stake);
-        transfer(step, Pot::Stake(validator), Pot::Burn, burned)?;
+        let burned = staking::slashing::fine(step, &validator, step.env.params.sleeper_fine)?;
         step.emit(system::DISPUTES, &IDisputes::Slept { job: case.id, lot: case.index, validator, burned });
     }
     Ok(())

@@ -14,12 +14,13 @@ use std::collections::BTreeMap;
 use alloy_primitives::Address;
 use assay_types::{Grains, Params, abi::IGovernance, system, view::ProposalStatus, view::TallyView};
 
-use super::{Proposal, power};
+use super::Proposal;
 use crate::{
     codec::record,
     keys::{self, VOTE, VOTE_RANK},
     math,
     reject::{BrokenInvariant, Done, Failure, sane},
+    staking,
     state::StateRead,
     step::{Step, keys_under, read},
 };
@@ -61,10 +62,10 @@ fn rank_key(id: u64, rank: Grains, voter: &Address) -> Vec<u8> {
 /// Stake an account votes with if nobody else does.
 fn stake_of(view: &dyn StateRead, voter: &Address) -> Done<Grains> {
     let mut own: Grains = 0;
-    for (_, amount) in power::delegations_of(view, voter)? {
+    for (_, amount) in staking::delegations_of(view, voter)? {
         own = sane(own.checked_add(amount))?;
     }
-    Ok(own.max(power::tokens_of(view, voter)?))
+    Ok(own.max(staking::tokens_of(view, voter)?))
 }
 
 /// Casts or changes a vote.
@@ -125,17 +126,17 @@ pub(crate) fn of(view: &dyn StateRead, id: u64) -> Result<Vec<(Address, Vote)>, 
 /// Counts the votes with the stake of this moment. Shares of one account's stake are rounded down.
 pub(crate) fn count(view: &dyn StateRead, id: u64) -> Done<TallyView> {
     let votes = of(view, id)?;
-    let mut tally = TallyView { bonded: power::bonded_total(view)?, ..TallyView::default() };
+    let mut tally = TallyView { bonded: staking::bonded_total(view)?, ..TallyView::default() };
     let mut spoken_for: BTreeMap<Address, Grains> = BTreeMap::new();
     for (voter, vote) in &votes {
-        for (validator, amount) in power::delegations_of(view, voter)? {
+        for (validator, amount) in staking::delegations_of(view, voter)? {
             let sum = spoken_for.entry(validator).or_default();
             *sum = sane(sum.checked_add(amount))?;
             add(&mut tally, vote, amount)?;
         }
     }
     for (voter, vote) in &votes {
-        let all = power::tokens_of(view, voter)?;
+        let all = staking::tokens_of(view, voter)?;
         let taken = spoken_for.get(voter).copied().unwrap_or_default();
         // Each delegation is rounded down, so together they are not more; were they, nothing is left.
         add(&mut tally, vote, all.saturating_sub(taken))?;

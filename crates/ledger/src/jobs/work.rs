@@ -9,9 +9,10 @@ use assay_types::{
 
 use super::{Job, Lot, Terms, views};
 use crate::{
+    disputes::Dispute,
     keys::{self, INPUTS, LOT, RENTER_OPEN, WORK_AUDIT, WORK_JUDGE, WORK_REPLICA, WORK_WITNESS},
     providers::Provider,
-    query,
+    staking,
     state::StateRead,
     step::{keys_under, read},
 };
@@ -28,8 +29,12 @@ pub(crate) fn of(view: &dyn StateRead, account: Address) -> Vec<WorkItem> {
     add(listed(WORK_REPLICA), Role::Replica);
     add(listed(WORK_WITNESS), Role::Witness);
     add(listed(WORK_AUDIT), Role::Auditor);
-    if query::validators(view).contains(&account) {
-        add(keys_under(view, &[WORK_JUDGE]).filter_map(|key| keys::job_and_lot(&key)).collect(), Role::Adjudicator);
+    if staking::is_validator(view, &account) {
+        let judges = |(job, lot): &(JobId, u32)| {
+            Dispute::load(view, job, *lot).is_ok_and(|dispute| dispute.judges.contains(&account))
+        };
+        let judged = keys_under(view, &[WORK_JUDGE]).filter_map(|key| keys::job_and_lot(&key));
+        add(judged.filter(judges).collect(), Role::Adjudicator);
     }
     let jobs: Vec<JobId> =
         keys_under(view, &keys::of_address(RENTER_OPEN, &account)).filter_map(|key| keys::job_at_end(&key)).collect();

@@ -100,7 +100,7 @@ impl Net {
 
     /// What a view call answers.
     fn asks<C: SolCall>(&self, input: C) -> C::Return {
-        let ctx = latest(&self.state).expect("a tip");
+        let ctx = latest(&self.state, &HashCrypto).expect("a tip");
         let bytes = call(&self.state, &ctx, CLAIMS, addr("v1"), 0, &input.abi_encode()).expect("an answer");
         C::abi_decode_returns(&bytes).expect("of that shape")
     }
@@ -735,7 +735,7 @@ fn wallets_read_and_move_claims_as_erc_1155() {
     net.ok("renter", CLAIMS, 0, send_call("renter", addr("renter"), 7));
     assert_eq!(net.has_of("renter"), 7, "to oneself");
 
-    let ctx = latest(&net.state).expect("a tip");
+    let ctx = latest(&net.state, &HashCrypto).expect("a tip");
     let refused = |input: Vec<u8>| call(&net.state, &ctx, CLAIMS, addr("p1"), 0, &input).expect_err("refused");
     let uneven = IClaims::balanceOfBatchCall { accounts, ids: vec![one] };
     assert_eq!(refused(uneven.abi_encode()), CallError::Reverted(Failure::BatchLength));

@@ -8,9 +8,9 @@ use assay_types::{
     abi::{
         IClaims,
         IGovernance::{self, About},
-        IJobs,
+        IJobs, IStaking,
     },
-    system::{CLAIMS, GOVERNANCE, JOBS, MARKET},
+    system::{CLAIMS, GOVERNANCE, JOBS, MARKET, STAKING},
     view::{ActionView, ProposalStatus, ProposalView},
 };
 
@@ -99,7 +99,7 @@ impl Net {
     }
 
     fn view<C: SolCall>(&self, input: C) -> C::Return {
-        let ctx = latest(&self.state).expect("a tip");
+        let ctx = latest(&self.state, &HashCrypto).expect("a tip");
         let bytes = call(&self.state, &ctx, GOVERNANCE, addr("v1"), 0, &input.abi_encode()).expect("an answer");
         C::abi_decode_returns(&bytes).expect("of that shape")
     }
@@ -348,6 +348,7 @@ fn of_more_votes_than_are_counted_those_of_most_stake_stay() {
             vote_key: vec![number; 48].into(),
             proof_of_possession: vec![number; 96].into(),
             address: "127.0.0.1:1".into(),
+            commission_bps: 0,
         });
     }
     let mut net = Net::of(&genesis);
@@ -366,6 +367,37 @@ fn of_more_votes_than_are_counted_those_of_most_stake_stay() {
         (16, (18 + 6) * KRT, (2 + 3 + 4 + 5) * KRT + (7..=16).sum::<u128>() * KRT)
     );
     assert_eq!(query::votes(&net.state, id, 99).len(), 16);
+}
+
+#[test]
+fn a_delegator_s_vote_takes_its_stake_off_its_validator_s_and_stake_counts_where_it_is_at_the_end() {
+    let mut net = net();
+    let delegate = |validator, amount| (IStaking::delegateCall { validator: addr(validator) }, amount);
+    for (who, validator, amount) in [("renter", "v1", 60), ("renter", "v2", 40), ("p1", "v1", 40)] {
+        let (call, amount) = delegate(validator, amount * KRT);
+        net.ok(who, STAKING, amount, call);
+    }
+    let id = net.propose("stranger", one_task_more());
+    let tally = |net: &Net| {
+        let tally = net.proposal(id).tally.expect("counted");
+        assert_eq!(tally.turnout, tally.yes + tally.no + tally.abstain + tally.no_with_veto);
+        (tally.yes / KRT, tally.no / KRT, tally.abstain / KRT, tally.bonded / KRT)
+    };
+    net.vote("v1", id, 1);
+    assert_eq!(tally(&net), (200, 0, 0, 540), "a validator speaks for those who delegate to it");
+    net.vote("renter", id, 2);
+    assert_eq!(tally(&net), (140, 100, 0, 540), "with all it delegated, to whomever");
+    net.vote("v2", id, 3);
+    assert_eq!(tally(&net), (140, 100, 100, 540));
+    net.ok("renter", STAKING, 0, IStaking::redelegateCall { from: addr("v1"), to: addr("v2"), amount: 60 * KRT });
+    assert_eq!(tally(&net), (140, 100, 100, 540), "moved, not doubled");
+    net.ok("renter", STAKING, 0, IStaking::undelegateCall { validator: addr("v2"), amount: 90 * KRT });
+    net.ok("p2", STAKING, 30 * KRT, delegate("v1", 0).0);
+    assert_eq!(tally(&net), (170, 10, 100, 480), "what left does not count, what came does");
+    net.until_stands(id, ProposalStatus::Queued);
+    assert_eq!(tally(&net), (170, 10, 100, 480));
+    net.ok("renter", STAKING, 0, IStaking::undelegateCall { validator: addr("v2"), amount: 10 * KRT });
+    assert_eq!(tally(&net), (170, 10, 100, 480), "counted is counted");
 }
 
 #[test]
@@ -452,11 +484,12 @@ fn a_class_is_created_traded_and_retired_with_all_that_rests_in_it_refunded_a_fe
     assert!(net.books().escrow >= 4_600);
     let retire = IGovernance::proposeRetireClassCall { about: about("retire"), class: 2 };
     let id = net.accepted(retire.clone());
-    assert_eq!(query::orders(&net.state, None, 99).len(), 6, "the timelock runs");
+    let resting = |net: &Net| query::orders(&net.state, None, 99).iter().filter(|order| order.class == 2).count();
+    assert_eq!(resting(&net), 6, "the timelock runs");
     net.until_stands(id, ProposalStatus::Executed);
     let mut left = Vec::new();
     for _ in 0..5 {
-        left.push(query::orders(&net.state, None, 99).len());
+        left.push(resting(&net));
         net.pass(1);
     }
     assert_eq!(left, [6, 4, 2, 0, 0], "two a block");
@@ -556,4 +589,20 @@ fn an_upgrade_is_postponed_or_cancelled_by_another_vote_and_fails_where_its_heig
     assert_eq!(query::protocol(&net.state).and_then(|protocol| protocol.upgrade), None);
     net.pass(400);
     assert_eq!(query::protocol(&net.state).map(|protocol| protocol.version), Some(1));
+}
+
+#[test]
+fn a_transaction_that_waited_while_the_rules_changed_is_held_against_the_new_ones() {
+    use assay_ledger::{CheckRules, Reject};
+    let mut net = net();
+    let waiting = net.tx("p1", addr("p2"), 1, vec![]);
+    assert_eq!(CheckRules::of_state(&net.state).expect("a genesis").hold(&waiting), Ok(()));
+    net.carried_out(changing(r#"{"block_gas_limit": 30000000}"#));
+    let now = CheckRules::of_state(&net.state).expect("a genesis");
+    assert_eq!(now.block_gas_limit, 30_000_000);
+    assert_eq!(now.hold(&waiting), Err(Reject::GasLimitTooHigh), "it offers 40 million");
+    assert_eq!(CheckRules { tx_bytes_limit: 100, ..rules() }.hold(&waiting), Err(Reject::Oversized));
+    assert_eq!(net.last.as_ref().expect("a block").gas_limit, 60_000_000);
+    net.pass(1);
+    assert_eq!(net.last.as_ref().expect("a block").gas_limit, 30_000_000);
 }

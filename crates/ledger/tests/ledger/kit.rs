@@ -4,10 +4,11 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, crypto::secp25
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
 use assay_ledger::{
-    BlockBuilder, BlockContext, BlockOutput, CheckRules, Checked, MemState, Reject, check, genesis_state, query,
+    BlockBuilder, BlockContext, BlockOutput, CheckRules, Checked, ConsensusCrypto, Equivocation, MemState, Reject,
+    check, genesis_state, query,
 };
 use assay_types::{
-    Class, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt,
+    Class, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Receipt, Seat,
     view::{LotPhase, ReplicaPhase},
 };
 
@@ -103,10 +104,45 @@ pub(crate) fn genesis() -> Genesis {
                 vote_key: vec![i; 48].into(),
                 proof_of_possession: vec![i; 96].into(),
                 address: "127.0.0.1:1".into(),
+                commission_bps: 500,
             })
             .collect(),
         treasury: GRAINS_PER_KRT,
         params: params(),
+    }
+}
+
+/// A real rule with hashes in the place of curves: who knows a vote key signs with it, so that what is tested is what
+/// the ledger does with the answers.
+pub(crate) struct HashCrypto;
+
+/// The proof of possession that [`HashCrypto`] asks for.
+pub(crate) fn possession(vote_key: &[u8]) -> Bytes {
+    keccak256([b"possession", vote_key].concat()).repeat(3).into()
+}
+
+/// Two votes in one view of an epoch by the seat with `vote_key`.
+pub(crate) fn evidence(epoch: u64, view: u64, vote_key: &[u8]) -> Bytes {
+    let body = [&epoch.to_be_bytes()[..], &view.to_be_bytes(), vote_key].concat();
+    [&body[..], keccak256([b"two votes", &body[..]].concat()).as_slice()].concat().into()
+}
+
+impl ConsensusCrypto for HashCrypto {
+    fn possesses(&self, vote_key: &[u8], proof: &[u8]) -> bool {
+        possession(vote_key).as_ref() == proof
+    }
+
+    fn equivocator(&self, bytes: &[u8], committee: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
+        let (epoch, rest) = bytes.split_first_chunk::<8>()?;
+        let (view, rest) = rest.split_first_chunk::<8>()?;
+        let (vote_key, _) = rest.split_first_chunk::<48>()?;
+        let (epoch, view) = (u64::from_be_bytes(*epoch), u64::from_be_bytes(*view));
+        let seat = committee(epoch)?.into_iter().find(|seat| seat.vote_key.as_ref() == vote_key)?;
+        (evidence(epoch, view, vote_key).as_ref() == bytes).then_some(Equivocation {
+            epoch,
+            view,
+            account: seat.account,
+        })
     }
 }
 
@@ -142,6 +178,7 @@ impl Net {
             timestamp_ms: self.time_ms + 50,
             proposer: addr(&format!("v{}", height % 4 + 1)),
             beacon: keccak256(height.to_be_bytes()),
+            crypto: &HashCrypto,
         }
     }
 

@@ -214,7 +214,7 @@ fn numbers_and_names_of_refusals_are_unique_and_documented() {
 fn a_call_answers_what_a_transaction_would_return_and_says_why_it_would_fail() {
     let mut net = Net::new();
     net.register_all(&["p1"]);
-    let ctx = latest(&net.state).expect("a tip");
+    let ctx = latest(&net.state, &HashCrypto).expect("a tip");
     let ask = |to, from, value, input: Vec<u8>| call(&net.state, &ctx, to, addr(from), value, &input);
     let escrow = ask(JOBS, "renter", 0, IJobs::escrowForCall { spec: spec(2, 1, 1) }.abi_encode()).expect("a view");
     let escrow = IJobs::escrowForCall::abi_decode_returns(&escrow).expect("an amount");
@@ -240,7 +240,7 @@ fn a_call_is_tried_as_of_the_next_block() {
     let id = net.assigned(spec(1, 1, 1));
     net.deliver_keys(id);
     net.commit(id, 0, "p1", &[truth(0)]);
-    let ctx = latest(&net.state).expect("a tip");
+    let ctx = latest(&net.state, &HashCrypto).expect("a tip");
     assert_eq!(ctx.height, net.height);
     let reveal = net.reveal_call(id, 0, "p1", &[truth(0)]);
     let tried = estimate_gas(&net.state, &ctx, JOBS, addr("p1"), 0, &reveal.abi_encode());

@@ -12,17 +12,30 @@ use assay_client::{
     Status, TxReceipt,
 };
 use assay_ledger::{
-    BlockBuilder, BlockContext, CheckRules, Checked, MemState, Reject, StateRead, account, base_fee, check,
-    genesis_state, keys, query,
+    BlockBuilder, BlockContext, CheckRules, Checked, ConsensusCrypto, Equivocation, MemState, Reject, StateRead,
+    account, base_fee, check, genesis_state, keys, query,
 };
 use assay_types::{
-    FinalizedBlock, Genesis, JobId, Params, RejectCode,
+    FinalizedBlock, Genesis, JobId, Params, RejectCode, Seat,
     view::{Books, JobSummary, JobView, ProviderView, WorkItem},
 };
 use async_trait::async_trait;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
+
+/// Nobody registers a validator or reports one here.
+struct NoStaking;
+
+impl ConsensusCrypto for NoStaking {
+    fn possesses(&self, _: &[u8], _: &[u8]) -> bool {
+        false
+    }
+
+    fn equivocator(&self, _: &[u8], _: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
+        None
+    }
+}
 
 pub(crate) struct LedgerChain {
     genesis: Genesis,
@@ -68,6 +81,7 @@ impl LedgerChain {
             timestamp_ms: inner.time_ms + 50,
             proposer: validators[height as usize % validators.len()],
             beacon: keccak256(height.to_be_bytes()),
+            crypto: &NoStaking,
         };
         let mut builder = BlockBuilder::new(&inner.state, ctx.clone());
         let mut included = Vec::new();

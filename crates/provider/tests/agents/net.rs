@@ -105,6 +105,7 @@ pub(crate) fn genesis(params: Params) -> Genesis {
         vote_key: vec![i; 48].into(),
         proof_of_possession: vec![i; 96].into(),
         address: "127.0.0.1:1".into(),
+        commission_bps: 500,
     };
     Genesis {
         chain_id: CHAIN_ID,

@@ -59,6 +59,7 @@ pub(super) fn genesis(keys: &[ValidatorKeys]) -> Genesis {
         vote_key: keys.vote_key(),
         proof_of_possession: keys.proof_of_possession(),
         address: format!("127.0.0.1:{}", 1_000 + at),
+        commission_bps: 500,
     };
     Genesis {
         chain_id: CHAIN_ID,
