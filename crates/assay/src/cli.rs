@@ -6,6 +6,7 @@ mod job;
 mod market;
 mod node;
 mod score;
+mod stake;
 mod tier;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use market::{
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
 };
+pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
 pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// Proposals and votes: parameters, classes, payments, runtimes, upgrades.
     #[command(subcommand)]
     Gov(GovCommand),
+    /// Validators, delegations and rewards.
+    #[command(subcommand)]
+    Stake(StakeCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
     /// A live view of the market: book, prices, jobs and blocks.

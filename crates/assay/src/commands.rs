@@ -16,5 +16,6 @@ pub(crate) mod quickstart;
 pub(crate) mod risk;
 pub(crate) mod roles;
 pub(crate) mod sim;
+pub(crate) mod stake;
 pub(crate) mod top;
 pub(crate) mod up;

@@ -19,7 +19,7 @@ use assay_types::{
     Call, RejectCode, TxFailure,
     abi::{
         IAudits::IAuditsCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls,
-        IJobs::IJobsCalls,
+        IJobs::IJobsCalls, IStaking::IStakingCalls,
     },
 };
 use futures::lock::Mutex;
@@ -471,6 +471,8 @@ pub fn gas_limit(request: &TxRequest) -> u64 {
             | IGovernanceCalls::cancel(_),
         )) => 40_000,
         Ok(Call::Governance(_)) => 200_000,
+        Ok(Call::Staking(IStakingCalls::register(_) | IStakingCalls::rotateKeys(_))) => 500_000,
+        Ok(Call::Staking(IStakingCalls::reportEquivocation(_))) => 1_000_000,
         Ok(_) | Err(_) => 60_000,
     };
     21_000 + bytes + call

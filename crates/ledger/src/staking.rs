@@ -103,3 +103,6 @@ pub(crate) fn is_seated(view: &dyn StateRead, account: &Address) -> bool {
 pub(crate) fn seats(view: &dyn StateRead) -> Vec<Seat> {
     committees::present(view).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,25 @@ pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcom
     }
 }
 
+/// Asks a system contract something, by `eth_call`.
+pub(crate) async fn view(url: &str, to: Address, input: &[u8]) -> Outcome<Bytes> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Unreachable, format!("the node at {url} does not answer"))
+            .because(error)
+            .next("start a network with `assay up`, or name another node with --rpc URL")
+    };
+    let client =
+        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
+    let call = serde_json::json!({ "to": to, "input": Bytes::copy_from_slice(input) });
+    match client.request::<Bytes, _>("eth_call", rpc_params![call, "latest"]).await {
+        Ok(bytes) => Ok(bytes),
+        Err(ClientError::Call(refusal)) => {
+            Err(Failure::new(Code::NotFound, "the chain has no answer to this").why(refusal.message()))
+        }
+        Err(error) => Err(failed(&error)),
+    }
+}
+
 fn password_path(args: &ClientArgs) -> PathBuf {
     args.password_file.clone().unwrap_or_else(|| args.keys.join("password"))
 }

@@ -33,11 +33,11 @@ use super::{
     core::{Core, MAX_STEP_MS, Version, encode_entry},
     outcomes::Outcomes,
 };
-use crate::crypto::Bls;
 use crate::{
     beacon,
     block::{Block, Header, RoundContext, transactions_root},
     committee::Scheme,
+    crypto::Bls,
 };
 
 /// The state database: SHA-256 of the ledger's key to (key, value), ordered, with proofs of presence

@@ -38,6 +38,10 @@ pub(crate) fn answer(step: &Step<'_>, call: &IStakingCalls) -> Done<Bytes> {
             let rewards = rewards::pending(view, &call.delegator, &call.validator)?;
             IStaking::delegationCall::abi_encode_returns(&IStaking::delegationReturn { amount, rewards })
         }
+        IStakingCalls::delegations(call) => {
+            let all: Vec<_> = delegations(view, &call.delegator)?.into_iter().map(delegated).collect();
+            IStaking::delegationsCall::abi_encode_returns(&all)
+        }
         IStakingCalls::unbondings(call) => {
             let all: Vec<_> = unbondings(view, &call.delegator)?.into_iter().map(flight).collect();
             IStaking::unbondingsCall::abi_encode_returns(&all)
@@ -81,6 +85,11 @@ fn listed(seen: ValidatorView) -> IStaking::Validator {
 fn seat(seat: assay_types::Seat) -> IStaking::Seat {
     let assay_types::Seat { account, stake, network_key, vote_key, address } = seat;
     IStaking::Seat { account, stake, networkKey: network_key, voteKey: vote_key, peer: address }
+}
+
+fn delegated(seen: DelegationView) -> IStaking::Delegation {
+    let DelegationView { validator, amount, rewards } = seen;
+    IStaking::Delegation { validator, amount, rewards }
 }
 
 fn flight(seen: FlightView) -> IStaking::Flight {

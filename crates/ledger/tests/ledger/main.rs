@@ -16,4 +16,5 @@ mod random;
 mod reputation;
 mod scenario;
 mod sealed;
+mod staking;
 mod transactions;

@@ -12,9 +12,9 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IGovernance, IJobs, IMarket, IProviders},
+    abi::{IAudits, IDisputes, IGovernance, IJobs, IMarket, IProviders, IStaking},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, CAPACITY, DISPUTES, GOVERNANCE, JOBS, MARKET, PROVIDERS},
+    system::{AUDITS, CAPACITY, DISPUTES, GOVERNANCE, JOBS, MARKET, PROVIDERS, STAKING},
     view::{LotPhase, LotView, OrderKind, ProposalStatus, ReplicaPhase},
 };
 use proptest::prelude::*;
@@ -26,6 +26,7 @@ use crate::{
     market::place,
     scenario::*,
     sealed::{opens, sealing, seals},
+    staking::registration,
 };
 
 const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
@@ -47,6 +48,8 @@ struct Model {
     treasury: u128,
     held: Vec<u64>,
     burned: u128,
+    /// Bonded and on its way out.
+    stake: u128,
     earned: BTreeMap<String, u128>,
     slashed: BTreeMap<String, u128>,
     collateral: BTreeMap<String, u128>,
@@ -116,6 +119,7 @@ impl Model {
         self.follow_bonds(net);
         self.follow_seals(net);
         self.follow_proposals(net);
+        self.follow_stake(net);
     }
 
     /// Only the renter deposits, and only it is paid.
@@ -134,6 +138,27 @@ impl Model {
         for event in net.events::<IGovernance::Paid>() {
             self.treasury -= event.amount;
             self.renter_wealth += event.amount;
+        }
+    }
+
+    fn follow_stake(&mut self, net: &Net) {
+        for event in net.events::<IStaking::Delegated>() {
+            self.stake += event.amount;
+        }
+        // What moves is taken and delegated anew.
+        for event in net.events::<IStaking::Redelegated>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Unbonded>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Slashed>() {
+            self.stake -= event.burned + event.bounty;
+            self.burned += event.burned;
+        }
+        for event in net.events::<IStaking::FlightSlashed>() {
+            self.stake -= event.burned;
+            self.burned += event.burned;
         }
     }
 
@@ -164,6 +189,7 @@ impl Model {
         }
         for event in net.events::<IDisputes::Slept>() {
             self.burned += event.burned;
+            self.stake -= event.burned;
         }
         for event in net.events::<IJobs::DeliveryAttested>() {
             *self.attested.entry((event.job, event.lot)).or_default() += 1;
@@ -192,6 +218,7 @@ impl Model {
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
         assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
+        assert_eq!(net.books().stake, self.stake, "stake at height {}", net.height);
         for who in PROVIDERS_NAMED {
             let Some(provider) = query::provider(&net.state, addr(who)) else { continue };
             let of = |map: &BTreeMap<String, u128>| map.get(who).copied().unwrap_or_default();
@@ -233,11 +260,16 @@ impl World {
         genesis.params.forced_error_bps = 3_000;
         genesis.params.epoch_blocks = 40;
         genesis.params.appeal_window = 25;
+        genesis.params.validator_epoch_blocks = 30;
+        genesis.params.unbonding_ms = 2_500;
+        genesis.params.max_unbondings = 3;
+        genesis.params.min_self_stake = 90 * GRAINS_PER_KRT;
         capacity::rounds(&mut genesis.params);
         (genesis.params.capacity_answer_blocks, genesis.params.capacity_open_blocks) = (20, 20);
         genesis.params.capacity_jail_blocks = 10;
         let net = Net::of(&genesis);
-        let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
+        let (renter_wealth, treasury, stake) = (net.balance("renter"), net.books().treasury, net.books().stake);
+        let model = Model { renter_wealth, treasury, stake, ..Model::default() };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
@@ -383,7 +415,8 @@ impl World {
                     });
                 }
             }
-            34..=37 => self.govern(act),
+            34..=37 => self.stake(act),
+            38..=41 => self.govern(act),
             32 if act.how < 60 => {
                 self.send(who, PROVIDERS, 0, IProviders::exitCall {});
             }
@@ -494,6 +527,27 @@ impl World {
         }
     }
 
+    /// Stake goes in, out and about; seats show that they are there, or are shown to have voted for two things.
+    fn stake(&mut self, act: &Act) {
+        let of = |at: u8| ["v1", "v2", "v3", "v4", "stranger"][usize::from(at) % 5];
+        let (who, from, to) = (of(act.who), addr(of(act.pick)), addr(of(act.pick / 5)));
+        let amount = u128::from(act.how) * GRAINS_PER_KRT / 7;
+        match act.what * 2 + act.who % 2 {
+            68 | 69 => self.send(who, STAKING, amount, IStaking::delegateCall { validator: to }),
+            70 => self.send(who, STAKING, 0, IStaking::undelegateCall { validator: from, amount }),
+            71 => self.send(who, STAKING, 0, IStaking::redelegateCall { from, to, amount }),
+            72 if act.how < 128 => self.send("stranger", STAKING, 100 * GRAINS_PER_KRT, registration("stranger")),
+            72 => self.send(who, STAKING, 0, IStaking::heartbeatCall {}),
+            73 => self.send(who, STAKING, 0, IStaking::claimRewardsCall { validator: from }),
+            _ if act.how < 64 => {
+                let epoch = (self.net.height / 30).saturating_sub(u64::from(act.pick) % 3);
+                let evidence = evidence(epoch, 1, &[1 + act.pick % 2; 48]);
+                self.send("p1", STAKING, 0, IStaking::reportEquivocationCall { evidence })
+            }
+            _ => self.send(who, STAKING, 0, IStaking::unjailCall {}),
+        };
+    }
+
     /// A sealed bid of the renter: opened at once or late, or never, or it locked too little.
     fn bid(&mut self, act: &Act) {
         let expires = self.net.height + 20 + u64::from(act.how);
@@ -588,7 +642,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..38, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..42, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {
