@@ -97,6 +97,7 @@ fn the_help_lists_every_command_and_exit_code() {
       market       Classes, books, prices, and the auction's rule for everybody to check
       claims       Claims on capacity in a later window: issue, trade, send, see
       gov          Proposals and votes: parameters, classes, payments, runtimes, upgrades
+      stake        Validators, delegations and rewards
       index        Keep the price record: follow, serve, rebuild
       top          A live view of the market: book, prices, jobs and blocks
       sim          Simulate agents against the market's rules, and cheats against audits
