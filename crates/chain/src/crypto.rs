@@ -13,7 +13,9 @@ pub struct Bls;
 
 impl ConsensusCrypto for Bls {
     fn possesses(&self, vote_key: &[u8], proof: &[u8]) -> bool {
-        let (Ok(key), Ok(proof)) = (VoteKey::decode(vote_key), VoteSignature::decode(proof)) else { return false };
+        let (Ok(key), Ok(proof)) = (VoteKey::decode(vote_key.to_vec()), VoteSignature::decode(proof.to_vec())) else {
+            return false;
+        };
         verify_proof_of_possession::<MinPk>(&key, POSSESSION_NAMESPACE, &proof).is_ok()
     }
 
