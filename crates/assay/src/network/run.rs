@@ -112,8 +112,20 @@ impl Network {
             engine: Arc::new(engine),
             resumed,
         };
+        // Agents wait for the chain: where it ends meanwhile, that is what there is to say.
+        let mut ended = network.ended();
+        let ends = async {
+            match &mut ended {
+                Some(ended) => ended_by_itself(ended).await,
+                None => std::future::pending().await,
+            }
+        };
+        let started = tokio::select! {
+            started = network.start_agents(&options, say) => started,
+            failure = ends => Err(failure),
+        };
         // What did start must stop in order, or the next start finds a torn directory.
-        match network.start_agents(&options, say).await {
+        match started {
             Ok(()) => Ok(network),
             Err(failure) => {
                 network.stop().await;
