@@ -1,6 +1,7 @@
 //! The command line: every subcommand, option and default, and nothing of what they do.
 
 mod claims;
+mod gov;
 mod job;
 mod market;
 mod node;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs};
+pub(crate) use gov::{AboutArgs, GovCommand, ProposeCommand, VoteArg, VoteArgs};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
 pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OpenArgs, OrderCommand, PlaceArgs, SideArg, SimCommand,
@@ -106,6 +108,9 @@ pub(crate) enum Command {
     /// Inflation, what burns of payments for work, and what providers are paid back of it.
     #[command(subcommand)]
     Rewards(RewardsCommand),
+    /// Proposals and votes: parameters, classes, payments, runtimes, upgrades.
+    #[command(subcommand)]
+    Gov(GovCommand),
     /// Validators, delegations and rewards.
     #[command(subcommand)]
     Stake(StakeCommand),

@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod chain;
 pub(crate) mod claims;
 pub(crate) mod connect;
+pub(crate) mod gov;
 pub(crate) mod index;
 pub(crate) mod init;
 pub(crate) mod job;

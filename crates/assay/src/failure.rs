@@ -23,6 +23,7 @@ Exit codes:
   7    verification failed: the result must not be trusted
   8    this machine is in the way: port taken, state directory in use or foreign, disk full
   9    it took longer than allowed
+  10   the network upgraded: a newer version of this program is needed
   130  interrupted with Ctrl-C";
 
 /// The class of a failure: a stable name and the process's exit code.
@@ -58,6 +59,8 @@ pub(crate) enum Code {
     Io,
     /// Out of time.
     Timeout,
+    /// The network runs a protocol version this program does not know.
+    UpgradeNeeded,
     /// Ctrl-C.
     Interrupted,
 }
@@ -81,6 +84,7 @@ impl Code {
             Self::DiskFull => "disk-full",
             Self::Io => "io",
             Self::Timeout => "timeout",
+            Self::UpgradeNeeded => "upgrade-needed",
             Self::Interrupted => "interrupted",
         }
     }
@@ -96,6 +100,7 @@ impl Code {
             Self::VerificationFailed => 7,
             Self::PortInUse | Self::DirectoryInUse | Self::ForeignDirectory | Self::DiskFull | Self::Io => 8,
             Self::Timeout => 9,
+            Self::UpgradeNeeded => 10,
             Self::Interrupted => 130,
         }
     }

@@ -77,6 +77,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
             Command::Risk(client) => commands::risk::run(&client, terminal).await,
             Command::Claims(command) => commands::claims::run(command, terminal).await,
             Command::Rewards(command) => commands::rewards::run(command, terminal).await,
+            Command::Gov(command) => commands::gov::run(command, terminal).await,
             Command::Stake(command) => commands::stake::run(command, terminal).await,
             Command::Sim(command) => commands::sim::run(&command, terminal),
             Command::Market(command) => commands::market::run(&command, terminal).await,

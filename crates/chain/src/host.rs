@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use assay_ledger::PROTOCOL_VERSION;
 use assay_types::{B256, Genesis};
 use commonware_cryptography::ChaCha20Poly1305;
 use commonware_p2p::authenticated::lookup::{Config as NetworkConfig, Network};
@@ -30,7 +31,7 @@ use tokio::sync::{oneshot, watch};
 use crate::{
     committee::Committee,
     consensus::engine::{Channels, NodeConfig, StartError, max_message, most_seats, start},
-    node::Node,
+    node::{Node, UpgradeNeeded},
     sync::{FollowerConfig, SYNC_BEYOND, start_follower, state_sync},
     upstream::{Pool, Upstream},
 };
@@ -134,6 +135,9 @@ pub enum Ended {
         /// What is left.
         free_bytes: u64,
     },
+    /// The network upgraded to a protocol version that this program does not know. Nothing is lost.
+    #[error("from block {} on the network runs protocol version {} (upgrade \"{}\"); this program knows {PROTOCOL_VERSION}", .0.height, .0.version, .0.name)]
+    UpgradeNeeded(UpgradeNeeded),
     /// A fault of this program or of the machine.
     #[error("a fault: {0}")]
     Fault(String),
@@ -222,12 +226,14 @@ impl Host {
                         }
                     }
                 }
+                let upgrades: Vec<_> = nodes.iter().map(Node::upgrade_needed).collect();
                 started.send(Ok(nodes)).ok();
-                // Either the owner says stop or is gone, or the disk is full, or a node ends by itself,
-                // which it never should.
+                // Either the owner says stop or is gone, or the disk is full, or the network upgraded, or a node
+                // ends by itself, which it never should.
                 let why = tokio::select! {
                     _ = stopped => Ended::Asked,
                     full = watch_disk(&context, &disk) => full,
+                    needed = watch_upgrade(upgrades) => needed,
                     _ = futures::future::select_all(handles.iter_mut()) => Ended::Fault("a node left".into()),
                 };
                 // Consensus and network first, so that nobody asks an actor that has already left.
@@ -328,6 +334,20 @@ async fn watch_disk(context: &runtime::Context, path: &Path) -> Ended {
             return full;
         }
         context.sleep(DISK_CHECK).await;
+    }
+}
+
+/// Returns when a node is at a protocol version that this program does not know.
+async fn watch_upgrade(mut nodes: Vec<watch::Receiver<Option<UpgradeNeeded>>>) -> Ended {
+    let each = nodes.iter_mut().map(|node| Box::pin(node.wait_for(Option::is_some)));
+    let needed = match futures::future::select_all(each).await {
+        (Ok(needed), ..) => needed.clone(),
+        (Err(_), ..) => None,
+    };
+    match needed {
+        Some(needed) => Ended::UpgradeNeeded(needed),
+        // A node that left without a word is seen elsewhere.
+        None => std::future::pending().await,
     }
 }
 

@@ -24,4 +24,4 @@ pub mod upstream;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
 pub use host::{Host, HostedNode};
-pub use node::{FinalizedTip, Node};
+pub use node::{FinalizedTip, Node, UpgradeNeeded};

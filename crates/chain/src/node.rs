@@ -12,7 +12,7 @@ use assay_types::{
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     committee::Committee,
@@ -33,6 +33,17 @@ pub struct FinalizedTip {
     pub timestamp_ms: u64,
     /// State root after it.
     pub state_root: B256,
+}
+
+/// The chain went on to a protocol version that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeNeeded {
+    /// First height this program cannot execute.
+    pub height: u64,
+    /// The version needed.
+    pub version: u32,
+    /// Name of the upgrade, as it was voted for.
+    pub name: String,
 }
 
 /// Answers what needs the node's database or archives.
@@ -145,6 +156,12 @@ impl Node {
     pub fn committee(&self) -> Option<(Arc<Committee>, bool)> {
         let (committee, scheme) = self.core.committees.get(self.epoch())?;
         Some((committee, scheme.votes()))
+    }
+
+    /// Turns to what is needed once the chain is at a protocol version that this program does not know; the node
+    /// then takes no part any more.
+    pub fn upgrade_needed(&self) -> watch::Receiver<Option<UpgradeNeeded>> {
+        self.core.upgrade.subscribe()
     }
 
     /// Header and certificate of the first certified block at or after `height` that is archived; a

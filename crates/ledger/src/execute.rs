@@ -7,7 +7,7 @@ use assay_types::Call;
 use crate::{
     audits,
     call::chain_view,
-    capacity, claims, disputes, jobs, market,
+    capacity, claims, disputes, governance, jobs, market,
     money::{Pot, transfer},
     providers,
     reject::Done,
@@ -36,5 +36,6 @@ pub(crate) fn execute(
         Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
         Call::Staking(call) => staking::calls::execute(step, sender, value, call),
         Call::Rewards(call) => rewards::calls::execute(step, sender, value, call),
+        Call::Governance(call) => governance::calls::execute(step, sender, value, call),
     }
 }

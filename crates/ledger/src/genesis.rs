@@ -50,7 +50,7 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
             beacon,
             crypto: &AtGenesis,
         },
-        params: genesis.params.clone(),
+        params: genesis.params.clone().into(),
         network: Network::of(genesis),
         tip,
         seats: Vec::new(),

@@ -40,5 +40,9 @@ alloy_sol_types::sol!(
 );
 alloy_sol_types::sol!(
     #![sol(all_derives)]
+    "../../contracts/interfaces/IGovernance.sol"
+);
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
     "../../contracts/interfaces/IRewards.sol"
 );

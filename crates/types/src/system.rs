@@ -21,6 +21,8 @@ pub const AUDITS: Address = address!("00000000000000000000000000000000A55A0007")
 pub const CAPACITY: Address = address!("00000000000000000000000000000000A55A0008");
 /// Answers [`crate::abi::IStaking`].
 pub const STAKING: Address = address!("00000000000000000000000000000000A55A0009");
+/// Answers [`crate::abi::IGovernance`].
+pub const GOVERNANCE: Address = address!("00000000000000000000000000000000A55A000A");
 /// Answers [`crate::abi::IRewards`].
 pub const REWARDS: Address = address!("00000000000000000000000000000000A55A000B");
 
@@ -28,7 +30,8 @@ pub const REWARDS: Address = address!("00000000000000000000000000000000A55A000B"
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 10] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, STAKING, REWARDS];
+pub const ALL: [Address; 11] =
+    [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, STAKING, GOVERNANCE, REWARDS];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

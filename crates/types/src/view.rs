@@ -2,11 +2,13 @@
 //! methods. The ledger's queries fill them; providers, adjudicators and clients act on them.
 
 mod claims;
+mod governance;
 mod market;
 mod risk;
 mod staking;
 
 pub use claims::{ClaimStatus, ClaimView, IssuanceView};
+pub use governance::{ActionView, ProposalStatus, ProposalView, ProtocolView, TallyView, UpgradeView, VoteView};
 pub use market::{
     BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange, Unfilled,
 };

@@ -78,7 +78,10 @@ fn refused(path: &Path, error: &ChangesError) -> Failure {
         ChangesError::Unknown(_) => "`assay chain params --output json` has all names".to_owned(),
         ChangesError::Value { .. } => "write it as `assay chain params --output json` does".to_owned(),
         ChangesError::Bounds(GenesisError::Param(name)) => stands_at(name),
-        ChangesError::Bounds(_) => "leave it out".to_owned(),
+        // These are of a network that runs.
+        ChangesError::Fixed(_) | ChangesError::OwnKind(_) | ChangesError::Nothing | ChangesError::Bounds(_) => {
+            "leave it out".to_owned()
+        }
     };
     Failure::new(Code::BadInput, format!("{} cannot be used", path.display())).because(error).next(next)
 }

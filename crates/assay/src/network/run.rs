@@ -7,12 +7,13 @@ use std::{
 };
 
 use assay_chain::{
-    Node, NodeConfig, StartError,
+    Node, NodeConfig, StartError, UpgradeNeeded,
     host::{DISK_RESERVE_BYTES, Ended, Host, HostedNode},
     mempool::Limits,
 };
 use assay_client::{Chain, RpcChain, RpcConfig, TokioHost};
 use assay_exec::{Engine, EngineConfig};
+use assay_ledger::PROTOCOL_VERSION;
 use assay_provider::{
     AdjudicatorConfig, Misbehaviour, ProviderConfig, RunningAdjudicator, RunningProvider, adjudicator, provider,
 };
@@ -111,8 +112,20 @@ impl Network {
             engine: Arc::new(engine),
             resumed,
         };
+        // Agents wait for the chain: where it ends meanwhile, that is what there is to say.
+        let mut ended = network.ended();
+        let ends = async {
+            match &mut ended {
+                Some(ended) => ended_by_itself(ended).await,
+                None => std::future::pending().await,
+            }
+        };
+        let started = tokio::select! {
+            started = network.start_agents(&options, say) => started,
+            failure = ends => Err(failure),
+        };
         // What did start must stop in order, or the next start finds a torn directory.
-        match network.start_agents(&options, say).await {
+        match started {
             Ok(()) => Ok(network),
             Err(failure) => {
                 network.stop().await;
@@ -259,6 +272,15 @@ pub(crate) async fn ended_by_itself(ended: &mut watch::Receiver<Option<Ended>>) 
     let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
     match why {
         Some(Ended::DiskFull { path, free_bytes }) => disk_full(&path, free_bytes),
+        Some(Ended::UpgradeNeeded(needed)) => {
+            let UpgradeNeeded { height, version, name } = needed;
+            Failure::new(
+                Code::UpgradeNeeded,
+                format!("the network runs protocol version {version} from block {height} on"),
+            )
+            .why(format!("upgrade \"{name}\" was voted for, and this program knows versions up to {PROTOCOL_VERSION}"))
+            .next("install the release that brings it and start again with the same directory: nothing is lost")
+        }
         why => Failure::new(Code::Internal, "the validators stopped by themselves")
             .why(why.map_or_else(|| "a fault of this program".to_owned(), |why| why.to_string()))
             .next("start them again with --log info; nothing final is lost"),

@@ -107,6 +107,12 @@ impl Up {
         child.wait().expect("ends");
     }
 
+    /// Waits until it ends by itself; its exit code and what it said on standard error.
+    pub(crate) fn ends(mut self) -> (Option<i32>, String) {
+        let output = self.child.take().expect("runs").wait_with_output().expect("ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// Stops it as Ctrl-C does, and waits for its end.
     pub(crate) fn stop(mut self) {
         let mut child = self.child.take().expect("runs");

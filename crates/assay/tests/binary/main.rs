@@ -1,6 +1,7 @@
 //! The binary `assay` as its users run it: every test spawns it.
 
 mod claims;
+mod gov;
 mod kit;
 mod market;
 mod orders;

@@ -96,6 +96,8 @@ fn the_help_lists_every_command_and_exit_code() {
       risk         How few could halt the network or take it over, and whose its capacity is
       market       Classes, books, prices, and the auction's rule for everybody to check
       claims       Claims on capacity in a later window: issue, trade, send, see
+      gov          Proposals and votes: parameters, classes, payments, runtimes, upgrades
+      stake        Validators, delegations and rewards
       index        Keep the price record: follow, serve, rebuild
       top          A live view of the market: book, prices, jobs and blocks
       sim          Simulate agents against the market's rules, and cheats against audits
@@ -122,6 +124,7 @@ fn the_help_lists_every_command_and_exit_code() {
       7    verification failed: the result must not be trusted
       8    this machine is in the way: port taken, state directory in use or foreign, disk full
       9    it took longer than allowed
+      10   the network upgraded: a newer version of this program is needed
       130  interrupted with Ctrl-C
     ");
 }

@@ -105,7 +105,7 @@ pub(crate) fn validator(view: &dyn StateRead, account: &Address) -> Result<Optio
 /// Validators that are not tombstoned, the most staked first, as many as nodes connect to.
 pub(crate) fn validators(view: &dyn StateRead) -> Result<Vec<ValidatorView>, BrokenInvariant> {
     let seated = seated(view);
-    let accounts = validators::standing(view, committees::most_peers(&params_of(view)?))?;
+    let accounts = validators::standing(view, committees::most_peers(&*params_of(view)?))?;
     let mut all = Vec::with_capacity(accounts.len());
     for account in &accounts {
         all.extend(seen(view, account, &seated)?);

@@ -6,6 +6,7 @@ mod claims;
 mod conformance;
 mod delivery;
 mod disputes;
+mod governance;
 mod health;
 mod jobs;
 mod kit;

@@ -12,15 +12,16 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders, IRewards, IStaking},
+    abi::{IAudits, IDisputes, IGovernance, IJobs, IMarket, IProviders, IRewards, IStaking},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS, REWARDS, STAKING},
-    view::{LotPhase, LotView, OrderKind, ReplicaPhase},
+    system::{AUDITS, CAPACITY, DISPUTES, GOVERNANCE, JOBS, MARKET, PROVIDERS, REWARDS, STAKING},
+    view::{LotPhase, LotView, OrderKind, ProposalStatus, ReplicaPhase},
 };
 use proptest::prelude::*;
 
 use crate::{
     capacity,
+    governance::{about, changing, governed},
     kit::*,
     market::place,
     scenario::*,
@@ -61,6 +62,8 @@ struct Model {
     challenged: BTreeMap<(JobId, u32), bool>,
     /// What the renter has behind seals.
     sealed: BTreeMap<B256, u128>,
+    /// What it has behind proposals.
+    deposits: BTreeMap<u64, u128>,
 }
 
 impl Model {
@@ -120,6 +123,7 @@ impl Model {
         }
         self.follow_bonds(net);
         self.follow_seals(net);
+        self.follow_proposals(net);
         self.follow_rewards(net);
         self.follow_stake(net);
     }
@@ -149,6 +153,25 @@ impl Model {
             self.minted += event.toTreasury + event.toValidators;
             self.treasury += event.toTreasury;
             self.stake += event.toValidators;
+        }
+    }
+
+    /// Only the renter deposits, and only it is paid.
+    fn follow_proposals(&mut self, net: &Net) {
+        for event in net.events::<IGovernance::Deposited>() {
+            *self.deposits.entry(event.id).or_default() += event.amount;
+        }
+        for event in net.events::<IGovernance::DepositReturned>() {
+            *self.deposits.get_mut(&event.id).expect("was deposited") -= event.amount;
+        }
+        for event in net.events::<IGovernance::DepositBurned>() {
+            *self.deposits.get_mut(&event.id).expect("was deposited") -= event.amount;
+            self.renter_wealth -= event.amount;
+            self.burned += event.amount;
+        }
+        for event in net.events::<IGovernance::Paid>() {
+            self.treasury -= event.amount;
+            self.renter_wealth += event.amount;
         }
     }
 
@@ -226,7 +249,12 @@ impl Model {
         let sealed: u128 = self.sealed.values().sum();
         let orders = query::orders(&net.state, Some(addr("renter")), usize::MAX);
         let bids: u128 = orders.iter().filter(|order| order.kind == OrderKind::Limit).map(|order| order.escrow).sum();
-        let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
+        let wealth = net.balance("renter")
+            + escrow
+            + sealed
+            + bids
+            + self.deposits.values().sum::<u128>()
+            + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
         // Rewards that no share is there to have are the treasury's.
         let books = net.books();
@@ -262,6 +290,8 @@ impl World {
     fn new() -> Self {
         let mut genesis = genesis();
         genesis.params = sealing(genesis.params);
+        genesis.params = governed(genesis.params);
+        genesis.params.gov_min_deposit = 40 * GRAINS_PER_KRT;
         genesis.params.challenge_bond = BOND;
         genesis.params.delivery_bond = BOND;
         genesis.params.max_due_per_block = 4;
@@ -439,7 +469,8 @@ impl World {
                 }
             }
             34..=37 => self.stake(act),
-            38 => {
+            38..=41 => self.govern(act),
+            42 => {
                 self.send(who, REWARDS, 0, IRewards::claimCall {});
             }
             32 if act.how < 60 => {
@@ -449,6 +480,43 @@ impl World {
                 let ask = IProviders::Ask { open: act.how < 200, ..ask(PRICE / 4 + u128::from(act.how)) };
                 let call = IProviders::updateCall { sealingKey: B256::ZERO, endpoint: vec![].into(), ask };
                 self.send(who, PROVIDERS, 0, call);
+            }
+        }
+    }
+
+    /// The renter proposes, adds to a deposit or cancels; validators vote.
+    fn govern(&mut self, act: &Act) {
+        let open = query::proposals(&self.net.state, 99);
+        let of = |status| open.iter().filter(|one| one.status == status).map(|one| one.id).collect::<Vec<_>>();
+        let (depositing, voting) = (of(ProposalStatus::Depositing), of(ProposalStatus::Voting));
+        let one = |all: &[u64]| all.get(usize::from(act.pick) % all.len().max(1)).copied();
+        match (one(&depositing), one(&voting)) {
+            (Some(id), _) if act.how.is_multiple_of(9) => {
+                self.send("renter", GOVERNANCE, 0, IGovernance::cancelCall { id });
+            }
+            (Some(id), _) if act.how.is_multiple_of(2) => {
+                let value = u128::from(act.how) * GRAINS_PER_KRT / 4;
+                self.send("renter", GOVERNANCE, value, IGovernance::depositCall { id });
+            }
+            (_, Some(id)) if !act.how.is_multiple_of(5) => {
+                for (at, who) in VALIDATORS.into_iter().enumerate().take(usize::from(act.who % 5)) {
+                    let option = if act.how.is_multiple_of(3) { (act.pick + at as u8) % 4 + 1 } else { 1 };
+                    self.send(who, GOVERNANCE, 0, IGovernance::voteCall { id, option });
+                }
+            }
+            _ => {
+                let value = if act.how.is_multiple_of(2) { 40 * GRAINS_PER_KRT } else { 5 * GRAINS_PER_KRT };
+                let amount = u128::from(act.pick) * GRAINS_PER_KRT / 512;
+                let changes = format!("{{\"max_attempts\": {}}}", 2 + act.pick % 3);
+                match act.who % 3 {
+                    0 => self.send("renter", GOVERNANCE, value, IGovernance::proposeTextCall { about: about("text") }),
+                    1 => self.send("renter", GOVERNANCE, value, changing(&changes)),
+                    _ => {
+                        let to = addr("renter");
+                        let call = IGovernance::proposePaymentCall { about: about("pay"), to, amount };
+                        self.send("renter", GOVERNANCE, value, call)
+                    }
+                };
             }
         }
     }
@@ -630,7 +698,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..39, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..43, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {

@@ -77,7 +77,7 @@ impl Bench {
     /// Other parameters from now on.
     pub(super) fn params(&mut self, change: impl Fn(&mut Params)) {
         let mut params = self.env().params;
-        change(&mut params);
+        change(std::sync::Arc::make_mut(&mut params));
         self.state.insert(keys::params(), serde_json::to_vec(&params).expect("plain data"));
     }
 
