@@ -16,6 +16,7 @@ use tokio::sync::broadcast;
 use crate::{
     consensus::core::Core,
     mempool::{Mempool, Origin, SubmitError},
+    metrics::Connections,
     state::State,
 };
 
@@ -43,6 +44,7 @@ pub(crate) trait Archive: Send + Sync {
 pub struct Node {
     pub(crate) core: Arc<Core>,
     pub(crate) archive: Arc<dyn Archive>,
+    pub(crate) connections: Arc<Connections>,
 }
 
 impl std::fmt::Debug for Node {
@@ -102,6 +104,11 @@ impl Node {
     /// Time from proposal to finality of this node's own recent proposals, milliseconds.
     pub fn finality(&self) -> Option<Quantiles> {
         self.core.finality()
+    }
+
+    /// Validators this node has a connection with; none where nobody counts, as on a simulated network.
+    pub fn peers(&self) -> Option<u32> {
+        self.connections.get()
     }
 
     /// Conflicting votes seen.

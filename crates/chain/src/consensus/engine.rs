@@ -119,6 +119,14 @@ pub enum StartError {
         /// What is left.
         free_bytes: u64,
     },
+    /// What is on disk cannot be read.
+    #[error("the state under {path} is damaged: {what}")]
+    Corrupt {
+        /// The state directory.
+        path: std::path::PathBuf,
+        /// What the storage says.
+        what: String,
+    },
     /// The peer-to-peer port is taken.
     #[error("peer-to-peer address {address} is in use: stop the other process or choose another port")]
     PortInUse {
@@ -166,7 +174,12 @@ pub fn max_message(committee: &Committee) -> u32 {
     ])
 }
 
-fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_config: C) -> prunable::Config<TwoCap, C> {
+pub(crate) fn archive_config<C>(
+    prefix: &str,
+    name: &str,
+    page_cache: CacheRef,
+    codec_config: C,
+) -> prunable::Config<TwoCap, C> {
     prunable::Config {
         translator: TwoCap,
         metadata_partition: format!("{prefix}-{name}-metadata"),
@@ -182,7 +195,7 @@ fn archive_config<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_confi
     }
 }
 
-fn database_config<E: Spawner + Storage + Clock + Metrics>(
+pub(crate) fn database_config<E: Spawner + Storage + Clock + Metrics>(
     prefix: &str,
     page_cache: CacheRef,
 ) -> <Databases<E> as DatabaseSet<E>>::Config {
@@ -398,7 +411,7 @@ where
     );
     let handle = engine.start(channels.votes, channels.certificates, channels.resolver);
     let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database });
-    Ok((Node { core, archive: Arc::new(desk) }, handle))
+    Ok((Node { core, archive: Arc::new(desk), connections: Arc::default() }, handle))
 }
 
 /// Loads the version the node starts from: what its database holds, or the opening state.
