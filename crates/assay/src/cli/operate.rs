@@ -227,4 +227,10 @@ pub(crate) struct DoctorArgs {
     /// Configuration file of the process to look at [default: this machine only].
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Only ask a running process whether it lives, as a container's health check does.
+    #[arg(long, conflicts_with = "config")]
+    pub(crate) alive: bool,
+    /// Where it serves /health.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464", env = "ASSAY_HEALTH")]
+    pub(crate) health: String,
 }

@@ -73,6 +73,9 @@ impl Findings {
 
 /// Runs all checks.
 pub(crate) async fn run(args: &DoctorArgs, terminal: &Terminal) -> Outcome<()> {
+    if args.alive {
+        return alive(&args.health, terminal).await;
+    }
     let mut findings = Findings::default();
     match &args.config {
         None => machine::look(&mut findings, std::path::Path::new(".")),
@@ -124,4 +127,22 @@ pub(crate) async fn run(args: &DoctorArgs, terminal: &Terminal) -> Outcome<()> {
         return Err(failure.told());
     }
     Err(failure)
+}
+
+/// Asks a process whether it lives.
+async fn alive(url: &str, terminal: &Terminal) -> Outcome<()> {
+    let url = format!("{}/health", url.trim_end_matches('/'));
+    let dead = |why: String| {
+        Failure::new(Code::Unreachable, format!("{url} does not say that its process lives"))
+            .why(why)
+            .next("check the address with --health, and `metrics` in the configuration file")
+    };
+    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(4)).no_proxy().build();
+    let asked = client.map_err(|e| dead(e.to_string()))?.get(&url).send().await.map_err(|e| dead(e.to_string()))?;
+    if !asked.status().is_success() {
+        return Err(dead(format!("it answers {}", asked.status().as_u16())));
+    }
+    terminal.document(&json!({ "alive": true, "url": url }));
+    terminal.line("it lives");
+    Ok(())
 }

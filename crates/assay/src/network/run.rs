@@ -272,7 +272,7 @@ fn disk_full(path: &Path, free_bytes: u64) -> Failure {
 }
 
 /// A database that cannot be read is never guessed at: what peers have is whole.
-pub(crate) fn corrupt(path: &Path, what: &str) -> Failure {
+fn corrupt(path: &Path, what: &str) -> Failure {
     Failure::new(Code::Corrupt, format!("the state in {} is damaged", path.display()))
         .why(what)
         .why("a disk that fails, a copy that was cut short, or another program wrote there")

@@ -1,6 +1,10 @@
 //! The binary `assay` as its users run it: every test spawns it.
 
 mod claims;
+mod devnet;
+mod doctor;
+mod gateway;
+mod genesis;
 mod kit;
 mod market;
 mod orders;
