@@ -59,8 +59,13 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Outcome<()> {
         })?;
     let parsed = EnvFilter::try_new(expanded).map_err(|e| refused(e.to_string(), usual()))?;
     let lines = Lines { json: format == LogFormat::Json };
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr).event_format(lines).finish();
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(colour)
+        .with_env_filter(parsed)
+        .with_writer(std::io::stderr)
+        .event_format(lines)
+        .finish();
     // It fails only where one is set already, which nothing here does twice.
     tracing::subscriber::set_global_default(subscriber).ok();
     Ok(())

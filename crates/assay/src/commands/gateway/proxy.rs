@@ -99,6 +99,10 @@ fn id_of(body: &[u8]) -> Value {
         #[serde(default)]
         id: Value,
     }
+    // A list would pass for the fields in order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Value::Null;
+    }
     serde_json::from_slice::<Named>(body).map(|named| named.id).unwrap_or_default()
 }
 
