@@ -6,6 +6,7 @@ mod job;
 mod market;
 mod node;
 mod rewards;
+mod operate;
 mod score;
 mod stake;
 mod tier;
@@ -21,8 +22,10 @@ pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OpenArgs, OrderCommand, PlaceArgs, SideArg, SimCommand,
     WhichClass, WhichOrder,
 };
-pub(crate) use node::{
-    BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
+pub(crate) use node::{BenchArgs, BenchOne, IndexArgs, IndexCommand, ProviderArgs, ProviderCommand, TopArgs, UpArgs};
+pub(crate) use operate::{
+    BuildArgs, DevnetArgs, DevnetCommand, DevnetFiles, DoctorArgs, GatewayArgs, GenesisCommand, InitArgs, KeysCommand,
+    NodeArgs, NodeCommand, ResetArgs, RoleArg,
 };
 pub(crate) use rewards::RewardsCommand;
 pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
@@ -48,9 +51,12 @@ pub(crate) struct Cli {
     /// How to print the result: tables for people, or one JSON document for programs.
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
-    /// What to log to standard error, as in `info` or `assay_chain=debug`.
+    /// What to log to standard error, as in `info` or `consensus=debug,warn`.
     #[arg(long, global = true, value_name = "FILTER", default_value = "off", env = "ASSAY_LOG")]
     pub(crate) log: String,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "ASSAY_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
 }
 
 fn concat_help() -> String {
@@ -73,18 +79,39 @@ pub(crate) enum Output {
     Json,
 }
 
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a network, price an option book on it, verify, pay, report.
     Quickstart(QuickstartArgs),
     /// Keep a network running on this machine.
     Up(UpArgs),
-    /// Make the files of a network whose roles run as processes of their own.
+    /// Run a network of separate processes on this machine, with generated homes.
+    Devnet(DevnetArgs),
+    /// Make the home of one process: keys and a configuration file.
     Init(InitArgs),
-    /// Run one validator.
+    /// Build a genesis from a list of validators, or check one.
+    #[command(subcommand)]
+    Genesis(GenesisCommand),
+    /// Run one validator, or reset its state.
     Node(NodeArgs),
     /// Run one provider.
     Provider(ProviderArgs),
+    /// Run an HTTP edge before several nodes, without a chain of its own.
+    Gateway(GatewayArgs),
+    /// A validator's keys: show, rotate.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Look for what keeps a process from running well, and say how to mend it.
+    Doctor(DoctorArgs),
     /// Submit, follow, fetch and verify jobs.
     #[command(subcommand)]
     Job(JobCommand),

@@ -18,6 +18,7 @@ use crate::{
     committee::Committee,
     consensus::core::Core,
     mempool::{Mempool, Origin, SubmitError},
+    metrics::Connections,
     state::State,
     upstream::{BlockRecord, UpstreamError},
 };
@@ -63,6 +64,7 @@ pub(crate) trait Archive: Send + Sync {
 pub struct Node {
     pub(crate) core: Arc<Core>,
     pub(crate) archive: Arc<dyn Archive>,
+    pub(crate) connections: Arc<Connections>,
 }
 
 impl std::fmt::Debug for Node {
@@ -162,6 +164,11 @@ impl Node {
     /// then takes no part any more.
     pub fn upgrade_needed(&self) -> watch::Receiver<Option<UpgradeNeeded>> {
         self.core.upgrade.subscribe()
+    }
+
+    /// Validators this node has a connection with; none where nobody counts, as on a simulated network.
+    pub fn peers(&self) -> Option<u32> {
+        self.connections.get()
     }
 
     /// Header and certificate of the first certified block at or after `height` that is archived; a

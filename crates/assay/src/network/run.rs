@@ -281,6 +281,7 @@ pub(crate) async fn ended_by_itself(ended: &mut watch::Receiver<Option<Ended>>) 
             .why(format!("upgrade \"{name}\" was voted for, and this program knows versions up to {PROTOCOL_VERSION}"))
             .next("install the release that brings it and start again with the same directory: nothing is lost")
         }
+        Some(Ended::Corrupt { path, what }) => corrupt(&path, &what),
         why => Failure::new(Code::Internal, "the validators stopped by themselves")
             .why(why.map_or_else(|| "a fault of this program".to_owned(), |why| why.to_string()))
             .next("start them again with --log info; nothing final is lost"),
@@ -292,6 +293,14 @@ fn disk_full(path: &Path, free_bytes: u64) -> Failure {
     Failure::new(Code::DiskFull, format!("the disk under {} is full", path.display()))
         .why(format!("{left} MiB are left and {needed} MiB needed, so the validators do not run"))
         .next("free some space and start again: nothing already final is lost")
+}
+
+/// A database that cannot be read is never guessed at: what peers have is whole.
+fn corrupt(path: &Path, what: &str) -> Failure {
+    Failure::new(Code::Corrupt, format!("the state in {} is damaged", path.display()))
+        .why(what)
+        .why("a disk that fails, a copy that was cut short, or another program wrote there")
+        .next("`assay node reset --config FILE --keep-keys` deletes it, keys stay, and the node reads all blocks from its peers")
 }
 
 /// What a node's refusal to start means to its user.
@@ -306,6 +315,7 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
             Failure::new(Code::ForeignDirectory, "the state directory cannot be used").because(error)
         }
         StartError::DiskFull { path, free_bytes } => disk_full(path, *free_bytes),
+        StartError::Corrupt { path, what } => corrupt(path, what),
         StartError::Directory { path, source } => {
             Failure::io(format!("the validators cannot use {}", path.display()), source)
         }

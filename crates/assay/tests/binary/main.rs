@@ -2,6 +2,10 @@
 
 mod claims;
 mod gov;
+mod devnet;
+mod doctor;
+mod gateway;
+mod genesis;
 mod kit;
 mod market;
 mod orders;

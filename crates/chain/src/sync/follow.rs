@@ -198,7 +198,7 @@ where
     retention.keep(&context, Arc::clone(&core), outcomes);
     pass_on(&context, Arc::clone(&core), pool);
     let handle = context.child("feed").spawn(move |context| feed.run(context, marshal));
-    Ok((Node { core, archive: Arc::new(desk) }, handle))
+    Ok((Node { core, archive: Arc::new(desk), connections: Arc::default() }, handle))
 }
 
 /// Gives the transactions of this node's clients to an upstream. They stay in the pool until a block
