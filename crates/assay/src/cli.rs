@@ -5,6 +5,7 @@ mod job;
 mod market;
 mod node;
 mod score;
+mod snapshot;
 mod tier;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use market::{
 pub(crate) use node::{
     BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
 };
+pub(crate) use snapshot::SnapshotCommand;
 pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;
@@ -101,6 +103,9 @@ pub(crate) enum Command {
     Claims(ClaimsCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
+    /// A chain's state in one file: export, import, see.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// A live view of the market: book, prices, jobs and blocks.
     Top(TopArgs),
     /// Simulate agents against the market's rules, and cheats against audits.

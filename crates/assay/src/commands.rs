@@ -15,5 +15,6 @@ pub(crate) mod quickstart;
 pub(crate) mod risk;
 pub(crate) mod roles;
 pub(crate) mod sim;
+pub(crate) mod snapshot;
 pub(crate) mod top;
 pub(crate) mod up;
