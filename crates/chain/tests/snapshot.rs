@@ -95,7 +95,8 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
         node.submit(transfer(&sender, nonce)).expect("admitted");
     }
     wait_for_nonce(&node, sender.address(), 200);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let rpc = RpcConfig::new("127.0.0.1:0".parse().expect("an address"));
     let served = serve_node(node.clone(), &dir.path().join("index.redb"), IndexOptions::default(), rpc);
     let served = runtime.block_on(served).expect("it serves");
@@ -142,7 +143,10 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
         assert!(matches!(refused, Err(SnapshotError::Truncated { .. })), "cut at {end}: {refused:?}");
     }
     assert!(matches!(open(dir, &good[..20]), Err(SnapshotError::NotASnapshot { .. })));
-    assert!(matches!(open(dir, b"{\"a\": \"json file, and long enough to be one\"}"), Err(SnapshotError::NotASnapshot { .. })));
+    assert!(matches!(
+        open(dir, b"{\"a\": \"json file, and long enough to be one\"}"),
+        Err(SnapshotError::NotASnapshot { .. })
+    ));
     for at in (44..good.len()).step_by(good.len() / 50 + 1) {
         let mut bytes = good.clone();
         bytes[at] ^= 1;
