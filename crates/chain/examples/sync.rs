@@ -67,6 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             network_key: keys.network_key(),
             vote_key: keys.vote_key(),
             proof_of_possession: keys.proof_of_possession(),
+            commission_bps: 0,
             address: listen.to_string(),
         }],
         treasury: 0,

@@ -72,6 +72,7 @@ impl Rig {
             network_key: keys.network_key(),
             vote_key: keys.vote_key(),
             proof_of_possession: keys.proof_of_possession(),
+            commission_bps: 0,
             address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
         };
         let params = Params { idle_block_interval_ms: 100, validator_epoch_blocks: EPOCH as u32, ..Params::default() };
