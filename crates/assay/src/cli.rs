@@ -8,6 +8,7 @@ mod node;
 mod rewards;
 mod operate;
 mod score;
+mod snapshot;
 mod stake;
 mod tier;
 
@@ -29,6 +30,7 @@ pub(crate) use operate::{
 };
 pub(crate) use rewards::RewardsCommand;
 pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
+pub(crate) use snapshot::SnapshotCommand;
 pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;
@@ -143,6 +145,9 @@ pub(crate) enum Command {
     Stake(StakeCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
+    /// A chain's state in one file: export, import, see.
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// A live view of the market: book, prices, jobs and blocks.
     Top(TopArgs),
     /// Simulate agents against the market's rules, and cheats against audits.

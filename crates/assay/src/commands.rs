@@ -23,6 +23,7 @@ pub(crate) mod rewards;
 pub(crate) mod risk;
 pub(crate) mod roles;
 pub(crate) mod sim;
+pub(crate) mod snapshot;
 pub(crate) mod stake;
 pub(crate) mod top;
 pub(crate) mod up;

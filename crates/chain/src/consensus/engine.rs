@@ -223,7 +223,8 @@ pub(crate) fn archive_config<C>(
         value_partition: format!("{prefix}-{name}-value"),
         compression: None,
         codec_config,
-        items_per_section: NZU64!(4_096),
+        // What pruning drops at once.
+        items_per_section: NZU64!(512),
         key_write_buffer: BUFFER,
         value_write_buffer: BUFFER,
         replay_buffer: BUFFER,

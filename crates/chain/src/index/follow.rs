@@ -13,15 +13,16 @@ use super::{History, Index, IndexError};
 ///
 /// `finalized` carries new blocks and must be subscribed to before `tip` is read; `replay` gives an
 /// older finalized block, or none if the node no longer can. Blocks that nobody can give leave a hole,
-/// and a warning says so.
+/// and a warning says so. An empty index begins at `first`, the lowest block the node ever had.
 pub async fn follow<'a>(
     history: Arc<History>,
     index: &Index,
     mut finalized: broadcast::Receiver<SharedBlock>,
+    first: u64,
     tip: u64,
     replay: impl Fn(u64) -> BoxFuture<'a, Option<SharedBlock>>,
 ) -> Result<(), IndexError> {
-    let mut next = index.heights()?.map_or(0, |(_, last)| last.saturating_add(1));
+    let mut next = index.heights()?.map_or(first, |(_, last)| last.saturating_add(1));
     next = catch_up(&history, next, tip, &replay).await;
     loop {
         if history.failure().borrow().is_some() {
@@ -94,7 +95,7 @@ mod tests {
             let finalized = self.chain.subscribe();
             let replay = move |height| async move { (height >= oldest).then(|| block(height, 2)) }.boxed();
             let (shared, table) = (Arc::clone(&history), Arc::clone(&index));
-            let task = tokio::spawn(async move { follow(shared, &table, finalized, tip, replay).await });
+            let task = tokio::spawn(async move { follow(shared, &table, finalized, 0, tip, replay).await });
             let mut seen = history.subscribe();
             for height in feed.clone() {
                 self.chain.send(block(height, 2)).expect("followed");

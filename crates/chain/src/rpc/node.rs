@@ -109,7 +109,7 @@ pub async fn serve_node(
                 let opening = (height == 0).then(|| Arc::clone(&opening));
                 futures::future::ready(node.recent_block(height).or(opening)).boxed()
             };
-            if let Err(error) = follow(history, &index, finalized, tip, replay).await {
+            if let Err(error) = follow(history, &index, finalized, node.first_block(), tip, replay).await {
                 tracing::error!(%error, "the index stopped");
             }
         }

@@ -8,13 +8,17 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
-    Node, NodeConfig, committee::Committee, keys::ValidatorKeys, mempool::Limits, simulated::join, simulated::link,
-    simulated::network,
+    Node, NodeConfig,
+    committee::PublicKey,
+    keys::ValidatorKeys,
+    mempool::Limits,
+    retention::Retention,
+    simulated::{join, link, network},
 };
 use assay_ledger::account;
 use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
 use commonware_cryptography::Signer as _;
-use commonware_p2p::simulated::Link;
+use commonware_p2p::simulated::{Link, Oracle};
 use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::probability;
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -48,12 +52,18 @@ pub(crate) fn transfer(nonce: u64) -> Bytes {
 pub(crate) struct Rig {
     pub(crate) genesis: Genesis,
     pub(crate) nodes: Vec<Node>,
-    _tasks: Vec<Handle<()>>,
+    pub(crate) tasks: Vec<Handle<()>>,
+    keys: Vec<ValidatorKeys>,
+    oracle: Oracle<PublicKey, Context>,
+    seed: u64,
 }
+
+/// Blocks of an epoch: a test passes several.
+pub(crate) const EPOCH: u64 = 16;
 
 impl Rig {
     /// `seed` tells networks apart.
-    pub(crate) async fn new(context: &Context, seed: u64, validators: usize) -> Self {
+    pub(crate) async fn new(context: &Context, seed: u64, validators: usize, retention: Retention) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let keys: Vec<ValidatorKeys> = (0..validators).map(|_| ValidatorKeys::generate(&mut rng)).collect();
         let seat = |(index, keys): (u8, &ValidatorKeys)| GenesisValidator {
@@ -62,44 +72,51 @@ impl Rig {
             network_key: keys.network_key(),
             vote_key: keys.vote_key(),
             proof_of_possession: keys.proof_of_possession(),
+            commission_bps: 0,
             address: format!("127.0.0.1:{}", 1_000 + u16::from(index)),
         };
+        let params = Params { idle_block_interval_ms: 100, validator_epoch_blocks: EPOCH as u32, ..Params::default() };
         let genesis = Genesis {
             chain_id: CHAIN_ID,
             timestamp_ms: 0,
             accounts: vec![GenesisAccount { address: rich().address(), balance: 1_000 * GRAINS_PER_KRT }],
             validators: (0..).zip(&keys).map(seat).collect(),
             treasury: 0,
-            params: Params { idle_block_interval_ms: 100, ..Params::default() },
+            params,
         };
-        let committee = Committee::of_genesis(&genesis).expect("a committee");
-        let oracle = network(context.child("network"), &committee).await;
+        let names: Vec<PublicKey> = keys.iter().map(|keys| keys.network.public_key()).collect();
+        let oracle = network(context.child("network"), &genesis, names.clone()).await;
         let wire = Link {
             latency: Duration::from_millis(10),
             jitter: Duration::from_millis(3),
             success_rate: probability!(1.0),
         };
-        let names: Vec<_> = keys.iter().map(|keys| keys.network.public_key()).collect();
         for one in 0..validators {
             for other in 0..one {
                 link(&oracle, &names[one], &names[other], wire.clone()).await;
             }
         }
-        let (mut nodes, mut tasks) = (Vec::new(), Vec::new());
-        for (at, keys) in keys.into_iter().enumerate() {
-            let (started, start) = oneshot::channel();
-            let (oracle, genesis) = (oracle.clone(), genesis.clone());
-            tasks.push(context.child("validator").spawn(move |context| async move {
-                let partition = format!("network-{seed}-v{at}");
-                let config =
-                    NodeConfig { genesis, keys, partition, mempool: Limits::default(), retention: Default::default() };
-                let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
-                started.send(node).expect("awaited");
-                consensus.await.ok();
-            }));
-            nodes.push(start.await.expect("it starts"));
+        let mut rig = Self { genesis, nodes: Vec::new(), tasks: Vec::new(), keys, oracle, seed };
+        for at in 0..validators {
+            let (node, task) = rig.start(context, at, retention).await;
+            rig.nodes.push(node);
+            rig.tasks.push(task);
         }
-        Self { genesis, nodes, _tasks: tasks }
+        rig
+    }
+
+    /// Starts a validator, again after a crash.
+    pub(crate) async fn start(&self, context: &Context, at: usize, retention: Retention) -> (Node, Handle<()>) {
+        let (started, start) = oneshot::channel();
+        let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
+        let partition = format!("network-{}-v{at}", self.seed);
+        let task = context.child("validator").spawn(move |context| async move {
+            let config = NodeConfig { genesis, keys, partition, mempool: Limits::default(), retention, guard: None };
+            let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
+            started.send(node).expect("awaited");
+            consensus.await.ok();
+        });
+        (start.await.expect("it starts"), task)
     }
 
     /// Sends `count` transfers beginning with nonce `from` and waits until all are final.
