@@ -3,6 +3,7 @@
 mod claims;
 mod gov;
 mod job;
+mod light;
 mod market;
 mod node;
 mod rewards;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs};
 pub(crate) use gov::{AboutArgs, GovCommand, ProposeCommand, VoteArg, VoteArgs};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
+pub(crate) use light::{LightCommand, VerifyArgs};
 pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OpenArgs, OrderCommand, PlaceArgs, SideArg, SimCommand,
     WhichClass, WhichOrder,
@@ -145,6 +147,9 @@ pub(crate) enum Command {
     Stake(StakeCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
+    /// Follow the validators by certificates alone, offline.
+    #[command(subcommand)]
+    Light(LightCommand),
     /// A chain's state in one file: export, import, see.
     #[command(subcommand)]
     Snapshot(SnapshotCommand),

@@ -14,6 +14,7 @@ pub(crate) mod index;
 pub(crate) mod init;
 pub(crate) mod job;
 pub(crate) mod keys;
+pub(crate) mod light;
 pub(crate) mod market;
 pub(crate) mod node;
 pub(crate) mod order;

@@ -93,7 +93,9 @@ pub(crate) struct NodeFile {
     pub(crate) dir: PathBuf,
     /// The validator's keys; none for a full node.
     pub(crate) keys: Option<PathBuf>,
-    /// Nodes a full node takes its blocks from.
+    /// Keys whose vote key takes over in the first epoch that lists it.
+    pub(crate) next_keys: Option<PathBuf>,
+    /// Nodes a full node takes its blocks from, and a validator its first state.
     #[serde(default)]
     pub(crate) upstream: Vec<String>,
     /// Address for peers.
@@ -104,25 +106,47 @@ pub(crate) struct NodeFile {
     pub(crate) metrics: Option<SocketAddr>,
     /// Whether to re-execute disputed tasks.
     pub(crate) adjudicate: Option<bool>,
+    /// Newest blocks that are kept; all if not given.
+    pub(crate) keep_blocks: Option<u64>,
 }
 
 impl NodeFile {
     /// Every field.
-    pub(crate) const FIELDS: [&str; 8] =
-        ["genesis", "dir", "keys", "upstream", "listen", "rpc", "metrics", "adjudicate"];
+    pub(crate) const FIELDS: [&str; 10] = [
+        "genesis",
+        "dir",
+        "keys",
+        "next_keys",
+        "upstream",
+        "listen",
+        "rpc",
+        "metrics",
+        "adjudicate",
+        "keep_blocks",
+    ];
 
     /// Reads and checks it; its paths become relative to where the program runs.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
         let mut file: Self = read(path, &Self::FIELDS)?;
         match (&file.keys, file.upstream.is_empty()) {
-            (Some(_), false) => {
+            (None, true) => {
                 return Err(contradiction(
                     path,
-                    "it has `keys`, as a validator, and `upstream`, as a full node without a vote",
-                    "leave one of them out",
+                    "it has neither `keys`, as a validator, nor `upstream`, as a full node without a vote",
+                    "add upstream = [\"http://…\"], the JSON-RPC address of any node, or a validator's `keys`",
                 ));
             }
-            (Some(_), true) if file.listen.is_none() => {
+            (None, _) if file.next_keys.is_some() => {
+                return Err(contradiction(path, "`next_keys` follow `keys`, and there are none", "add `keys`"));
+            }
+            (None, _) if file.listen.is_some() => {
+                return Err(contradiction(
+                    path,
+                    "`listen` is where a validator's peers reach it, and a full node without `keys` has none",
+                    "leave it out",
+                ));
+            }
+            (Some(_), _) if file.listen.is_none() => {
                 return Err(contradiction(
                     path,
                     "a validator needs `listen`, the address its peers reach it at",
@@ -145,6 +169,7 @@ impl NodeFile {
         file.genesis = beside(path, &file.genesis);
         file.dir = beside(path, &file.dir);
         file.keys = file.keys.map(|keys| beside(path, &keys));
+        file.next_keys = file.next_keys.map(|keys| beside(path, &keys));
         Ok(file)
     }
 }
@@ -318,9 +343,11 @@ mod tests {
         let base = "genesis = \"g\"\ndir = \"d\"\nrpc = \"127.0.0.1:8545\"\n";
         let validator = "keys = \"k\"\nlisten = \"127.0.0.1:26656\"\n";
         let with = |more: &str| refused(&format!("{base}{more}"));
-        assert!(with(&format!("{validator}upstream = [\"http://a\"]\n")).contains("leave one of them out"));
+        assert!(with("").contains("neither `keys`"));
+        assert!(with("upstream = [\"http://a\"]\nlisten = \"127.0.0.1:1\"\n").contains("leave it out"));
+        assert!(with("upstream = [\"http://a\"]\nnext_keys = \"k\"\n").contains("follow `keys`"));
         assert!(with("keys = \"k\"\n").contains("needs `listen`"));
-        assert!(with("adjudicate = true\n").contains("takes a validator's `keys`"));
+        assert!(with("upstream = [\"http://a\"]\nadjudicate = true\n").contains("takes a validator's `keys`"));
         assert!(with("upstream = [\"https://a\"]\n").contains("no http:// address"));
         assert!(with(&format!("{validator}metrics = \"0.0.0.0:8545\"\n")).contains("both on port 8545"));
         assert!(with(&format!("{validator}lisen = 3\n")).contains("did you mean `listen`?"));

@@ -93,6 +93,7 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
             Command::Stake(command) => commands::stake::run(command, terminal).await,
             Command::Sim(command) => commands::sim::run(&command, terminal),
             Command::Market(command) => commands::market::run(&command, terminal).await,
+            Command::Light(command) => commands::light::run(command, terminal).await,
             Command::Snapshot(command) => commands::snapshot::run(command, terminal).await,
             Command::Bench(args) => commands::bench::run(args, terminal).await,
             Command::Up(_)

@@ -1,4 +1,4 @@
-//! Cheats against audits, counted and compared with exact formulas.
+//! Cheats against audits, and withheld turns against the beacon, counted and compared with exact formulas.
 //!
 //! ```text
 //!  shapes: fuels of a lot's tasks          strategy: which leaves are wrong, who agrees, who leads
@@ -18,6 +18,7 @@
 //! at once, appeals to a court of validators that is itself bought.
 
 mod auditor;
+mod beacon;
 mod cell;
 mod formula;
 mod honest;
@@ -30,6 +31,7 @@ mod sweep;
 mod trial;
 
 pub use auditor::{AuditorPlay, AuditorRun};
+pub use beacon::{Bias, BiasRun, beacon_bias, beacon_sweep};
 pub use cell::Cell;
 pub use formula::{Formula, Odds, caught};
 pub use honest::HonestRun;

@@ -39,7 +39,7 @@ use assay_ledger::{Checked, StateRead};
 use assay_types::{
     Address, B256, Bytes, Genesis,
     block::SharedBlock,
-    node::{Certificate, Quantiles, StateProof},
+    node::{Certificate, Evidence, Quantiles, StateProof},
 };
 use futures::future::BoxFuture;
 
@@ -93,6 +93,10 @@ pub trait Backend: Send + Sync + 'static {
     fn certificate(&self, height: u64) -> BoxFuture<'_, Option<Certificate>>;
     /// Proof of what the newest state has under `key`; none while the state has no certificate yet.
     fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Option<StateProof>>;
+    /// Validators that were seen voting twice.
+    fn evidence(&self) -> Vec<Evidence> {
+        Vec::new()
+    }
     /// What joining nodes ask; none if this server does not serve them.
     fn serves_joiners(&self) -> Option<&dyn Upstream> {
         None

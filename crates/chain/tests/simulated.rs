@@ -11,12 +11,17 @@ use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     Node, NodeConfig,
     committee::PublicKey,
+    crypto::Bls,
     keys::ValidatorKeys,
     mempool::Limits,
     simulated::{Split, join, join_twins, link, network, unlink},
+    state::State,
 };
-use assay_ledger::{account, books};
-use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
+use alloy_sol_types::SolCall as _;
+use assay_ledger::{ConsensusCrypto as _, account, books, query};
+use assay_types::{
+    GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, abi::IStaking, system::STAKING,
+};
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{Link, Oracle};
 use commonware_runtime::{Clock as _, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};
@@ -32,14 +37,19 @@ fn rich() -> PrivateKeySigner {
 }
 
 fn transfer(nonce: u64, to: Address) -> Bytes {
+    signed(nonce, 21_000, to, U256::from(1), Bytes::new())
+}
+
+fn signed(nonce: u64, gas_limit: u64, to: Address, value: U256, input: Bytes) -> Bytes {
     let tx = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
-        gas_limit: 21_000,
+        gas_limit,
         max_fee_per_gas: 10_000_000_000,
         max_priority_fee_per_gas: 1,
         to: TxKind::Call(to),
-        value: U256::from(1),
+        value,
+        input,
         ..TxEip1559::default()
     };
     let signature = rich().sign_hash_sync(&tx.signature_hash()).expect("a key signs");
@@ -392,8 +402,53 @@ fn with_an_equivocator(seed: u64, open: bool) -> ([usize; 3], [usize; 2]) {
             assert!(account(&state, receiver()).balance >= had);
         }
         let seen = [1, 2, 3].map(|at: usize| rig.nodes[at].evidence().len());
+        if let Some((found, proof)) = (1..4).find_map(|at| rig.nodes[at].evidence().pop()) {
+            punish(&context, &rig, found.account, proof).await;
+        }
         (seen, spoken.apart())
     })
+}
+
+/// Anybody reports the evidence: the ledger finds the liar guilty, on all nodes, once.
+async fn punish(context: &Context, rig: &Rig, guilty: Address, proof: Bytes) {
+    let call = IStaking::reportEquivocationCall { evidence: proof };
+    let input: Bytes = call.abi_encode().into();
+    let gas = |node: &Node| {
+        let (tip, state) = node.tip_state().expect("a tip");
+        let ctx = assay_ledger::latest(&state, &Bls).expect("a block");
+        assert_eq!(ctx.height, tip.height);
+        assay_ledger::estimate_gas(&state, &ctx, STAKING, rich().address(), 0, &input).expect("the evidence holds")
+    };
+    let gas = gas(&rig.nodes[1]);
+    let (_, state) = rig.nodes[1].tip_state().expect("a tip");
+    let stake = |state: &State| query::validator(state, guilty).expect("a validator").tokens;
+    let (had, nonce) = (stake(&state), account(&state, rich().address()).nonce);
+    rig.nodes[1].submit(signed(nonce, gas, STAKING, U256::ZERO, input.clone())).expect("admitted");
+    for at in 1..4 {
+        let mut waited = 0;
+        let state = loop {
+            let (_, state) = rig.nodes[at].tip_state().expect("a tip");
+            if query::validator(&state, guilty).is_some_and(|validator| validator.tombstoned) {
+                break state;
+            }
+            waited += 1;
+            assert!(waited < 3_000, "validator {at} does not punish");
+            context.sleep(Duration::from_millis(20)).await;
+        };
+        assert!(stake(&state) < had && books(&state).expect("books").balance());
+        let ctx = assay_ledger::latest(&state, &Bls).expect("a block");
+        let again = assay_ledger::estimate_gas(&state, &ctx, STAKING, rich().address(), 0, &input);
+        assert!(again.is_err(), "punished twice");
+    }
+    // What was signed cannot be laid at another's door.
+    let mut forged = call.evidence.to_vec();
+    let last = forged.len() - 1;
+    forged[last] ^= 1;
+    let (_, state) = rig.nodes[1].tip_state().expect("a tip");
+    let committee = |epoch| assay_ledger::committee(&state, epoch);
+    assert!(Bls.equivocator(&rig.genesis.hash(), &forged, &committee).is_none(), "a forged vote");
+    assert!(Bls.equivocator(&B256::ZERO, &call.evidence, &committee).is_none(), "votes of another network");
+    assert!(Bls.equivocator(&rig.genesis.hash(), &call.evidence, &committee).is_some());
 }
 
 #[test]

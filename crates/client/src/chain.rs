@@ -13,7 +13,8 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes};
 use assay_types::{
     FinalizedBlock, Genesis, Grains, JobId, Params, Receipt, RejectCode, amount,
-    view::{JobSummary, JobView, ProviderView, WorkItem},
+    node::Evidence,
+    view::{JobSummary, JobView, ProviderView, ValidatorView, WorkItem},
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -150,6 +151,14 @@ pub trait Chain: Send + Sync {
     /// One provider.
     async fn provider(&self, account: Address) -> Result<Option<ProviderView>, ChainError> {
         Ok(self.providers().await?.into_iter().find(|p| p.account == account))
+    }
+    /// A validator; none if the account is none, or the node cannot say.
+    async fn validator(&self, _account: Address) -> Result<Option<ValidatorView>, ChainError> {
+        Ok(None)
+    }
+    /// Validators that the node saw vote twice.
+    async fn evidence(&self) -> Result<Vec<Evidence>, ChainError> {
+        Ok(Vec::new())
     }
     /// A finalized block.
     async fn block(&self, height: u64) -> Result<Option<Arc<FinalizedBlock>>, ChainError>;

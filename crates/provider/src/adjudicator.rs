@@ -1,4 +1,5 @@
-//! An adjudicator, whole: the agent of a validator that re-executes disputed tasks.
+//! An adjudicator, whole: the agent of a validator that re-executes disputed tasks, shows that it is there, and
+//! reports who voted twice.
 //!
 //! The same agent as a provider's, with the validator's account, no sealing key and a store nobody
 //! else writes to: a disputed job's key is public by then.
@@ -15,6 +16,7 @@ use crate::{
     engine::Execute,
     plan::Capacity,
     provider::{Machine, ProviderError},
+    watch,
 };
 
 /// Settings of an adjudicator.
@@ -43,6 +45,7 @@ pub struct RunningAdjudicator {
     agent: Arc<Agent>,
     node: BlobNode,
     task: JoinHandle<Result<(), AgentError>>,
+    watch: JoinHandle<()>,
 }
 
 /// Starts the adjudicator of the validator with `wallet`.
@@ -58,6 +61,7 @@ pub async fn start(
     let node = BlobNode::spawn(listen, machine.store, Arc::new(RefusePuts)).await?;
     let chain_id = chain.status().await?.chain_id;
     let sender = TxSender::new(chain.clone(), host.clone(), wallet, chain_id, SenderConfig::default());
+    let watch = tokio::spawn(watch::watch(chain.clone(), host.clone(), sender.clone()));
     let agent = Arc::new(Agent::new(AgentParts {
         chain,
         host,
@@ -74,7 +78,7 @@ pub async fn start(
         let agent = agent.clone();
         async move { agent.run().await }
     });
-    Ok(RunningAdjudicator { agent, node, task })
+    Ok(RunningAdjudicator { agent, node, task, watch })
 }
 
 impl RunningAdjudicator {
@@ -90,6 +94,7 @@ impl RunningAdjudicator {
 
     /// Ends now; the journal has what a later start needs.
     pub async fn shutdown(self) -> Result<(), ProviderError> {
+        self.watch.abort();
         self.agent.stop();
         let ended = self.task.await;
         self.node.shutdown().await;

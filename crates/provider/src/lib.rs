@@ -25,6 +25,7 @@ pub mod misbehaviour;
 pub mod plan;
 pub mod provider;
 pub mod register;
+pub mod watch;
 
 pub use adjudicator::{AdjudicatorConfig, RunningAdjudicator};
 pub use config::{ConfigError, ProviderConfig};

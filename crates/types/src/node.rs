@@ -1,7 +1,7 @@
 //! What a node says about itself and proves about the state: shapes of `assay_status`,
 //! `assay_certificate`, `assay_stateProof`, `assay_jobProof` and `assay_receipt`.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use serde::{Deserialize, Serialize};
 
 use crate::{block::Receipt, staking::Seat};
@@ -78,6 +78,19 @@ pub struct Checkpoint {
     pub seats: Vec<Seat>,
     /// When it was known to be that committee: the time of the block that fixed it, milliseconds since the Unix epoch.
     pub timestamp_ms: u64,
+}
+
+/// Evidence that a validator voted twice in a view, as a node saw it and checked it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Epoch of the votes.
+    pub epoch: u64,
+    /// View of the votes.
+    pub view: u64,
+    /// Account of the validator.
+    pub account: Address,
+    /// Both votes, as `IStaking.reportEquivocation` takes them.
+    pub proof: Bytes,
 }
 
 /// Proof that the state has a value under a key, or none.

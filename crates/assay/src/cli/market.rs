@@ -191,6 +191,16 @@ Twelve strategies at 1 to 100 % of the fuel, 5 to 100 % audited, 1 to 459 points
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
     },
+    /// Validators that withhold their turn where the beacon does not suit them.
+    #[command(after_help = "Example:
+  assay sim beacon --output json
+
+See docs/protocol/beacon.md.")]
+    Beacon {
+        /// Seed of the leader orders.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -144,7 +144,10 @@ pub(crate) struct DevnetFiles {
     after_help = "`assay init` makes such a file. TOML; paths are relative to the file, unknown fields are refused:
   genesis = \"genesis.json\"
   dir = \"state\"
-  keys = \"validator.json\"             # none: a full node, which takes blocks from upstream = [\"http://…\"]
+  keys = \"validator.json\"             # none: a full node, which takes blocks from its upstream
+  next_keys = \"next.json\"             # whose vote key takes over in the first epoch that lists it
+  upstream = [\"http://10.0.0.2:8545\"] # any nodes; a validator brings its first state from there
+  keep_blocks = 20000                  # newest blocks kept; all if left out
   listen = \"10.0.0.1:26656\"           # peers
   rpc = \"127.0.0.1:8545\"
   metrics = \"127.0.0.1:9464\"          # /health, /ready, /metrics; none if left out

@@ -1,22 +1,27 @@
-//! `assay node`: a validator from one TOML file, and forgetting its state.
+//! `assay node`: a validator or a full node from one TOML file, and forgetting its state.
 
 use std::{
     io::{BufRead as _, IsTerminal as _},
-    path::Path,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
 use assay_chain::{
-    NodeConfig,
+    NodeConfig, StartError,
+    guard::{FileGuard, Guard, GuardError},
     host::{Host, HostedNode},
     keys::ValidatorKeys,
     mempool::Limits,
     metrics::Metrics,
+    retention::Retention,
+    sync::{FollowerConfig, SYNC_BEYOND},
+    upstream::{RpcUpstream, Upstream},
 };
 use assay_client::{RpcChain, RpcConfig, TokioHost, Wallet};
 use assay_exec::{Engine, EngineConfig};
 use assay_provider::{AdjudicatorConfig, adjudicator};
-use assay_types::{B256, Bytes};
+use assay_types::{B256, Bytes, Genesis};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -32,6 +37,8 @@ use crate::{
 
 /// Prefix of the node's partitions on disk.
 pub(super) const PARTITION: &str = "validator";
+/// Worker threads of a node.
+const THREADS: usize = 2;
 
 /// A validator's keys in a file of their own.
 #[derive(Serialize, Deserialize)]
@@ -68,12 +75,6 @@ pub(crate) async fn run(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
 async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<()> {
     let file = NodeFile::read(path)?;
     let genesis = read_genesis(&file.genesis)?;
-    let (Some(keys), Some(listen)) = (&file.keys, file.listen) else {
-        return Err(Failure::new(Code::BadConfig, format!("{} needs `keys`", path.display()))
-            .why("this version runs validators only: a node without keys has nothing to follow the chain with")
-            .next("add `keys` and `listen`, or put `assay gateway` before the nodes there are"));
-    };
-    let (wallet, node_keys) = KeyFile::read(keys)?;
     let dir = StateDir::open(&file.dir, false)?;
     match dir.genesis()? {
         None => dir.adopt(&genesis)?,
@@ -90,19 +91,22 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
                 .next("choose another directory, or get the genesis file of that network"));
         }
     }
-    let network_key = node_keys.network_key();
-    tracing::info!(target: "node", role = "validator", chain_id = genesis.chain_id, genesis = %genesis.hash(),
-        %network_key, dir = %file.dir.display(), "starting");
-    let config = NodeConfig {
-        genesis: genesis.clone(),
-        keys: node_keys,
-        partition: PARTITION.to_owned(),
-        mempool: Limits::default(),
+    let seat = match (&file.keys, file.listen) {
+        (Some(keys), Some(listen)) => Some(Seat::open(keys, file.next_keys.as_deref(), listen)?),
+        _ => None,
     };
-    let path = dir.join("validators");
-    let started = tokio::task::spawn_blocking(move || Host::start(path, vec![HostedNode { config, listen }], 2)).await;
+    let role = if seat.is_some() { "validator" } else { "full" };
+    tracing::info!(target: "node", role, chain_id = genesis.chain_id, genesis = %genesis.hash(),
+        dir = %file.dir.display(), "starting");
+    let wallet = seat.as_ref().map(|seat| seat.wallet.clone());
+    let (path, retention) = (dir.join("validators"), file.keep_blocks.map_or(Retention::Archive, Retention::Blocks));
+    let upstreams = upstreams(&file.upstream)?;
+    let network = genesis.clone();
+    let spinner = terminal.spinner(if upstreams.is_empty() { "opening" } else { "state from upstream" });
+    let started = tokio::task::spawn_blocking(move || start(path, network, retention, seat, upstreams)).await;
+    drop(spinner);
     let host = started
-        .map_err(|e| Failure::new(Code::Internal, "the validator could not start").because(&e))?
+        .map_err(|e| Failure::new(Code::Internal, "the node could not start").because(&e))?
         .map_err(|e| start_failure(&e))?;
     let node = host.nodes()[0].clone();
     let metrics = match file.metrics {
@@ -114,7 +118,7 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
     };
     let edge = Edge::start(node.clone(), &dir.join("index"), file.rpc).await?;
     let url = format!("http://{}", edge.address());
-    let judge = if file.adjudicate.unwrap_or(true) {
+    let judge = if let Some(wallet) = wallet.filter(|_| file.adjudicate.unwrap_or(true)) {
         let chain = Arc::new(RpcChain::new(RpcConfig::new(&url))?);
         let config = AdjudicatorConfig::new(dir.join("adjudicator"));
         let engine = engine(&dir.join("compiled"))?;
@@ -124,18 +128,23 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
     };
     let metrics_url = metrics.as_ref().map(|served| format!("http://{}", served.address()));
     let height = || node.tip().map_or(0, |tip| tip.height);
-    tracing::info!(target: "node", rpc = %edge.address(), %listen, metrics = metrics_url.as_deref().unwrap_or("none"),
+    tracing::info!(target: "node", rpc = %edge.address(), metrics = metrics_url.as_deref().unwrap_or("none"), role,
         height = height(), "up");
     terminal.document(&json!({
         "rpc_url": url,
-        "listen": listen,
+        "role": role,
+        "listen": file.listen,
         "metrics_url": metrics_url,
         "chain_id": genesis.chain_id,
         "genesis_hash": genesis.hash(),
         "height": height(),
     }));
-    terminal.line(terminal.paint(Tone::Good, "The validator is up."));
-    terminal.line(format!("  RPC {url}\n  peers {listen}"));
+    let what = if role == "full" { "The full node is up." } else { "The validator is up." };
+    terminal.line(terminal.paint(Tone::Good, what));
+    terminal.line(format!("  RPC {url}"));
+    if let Some(listen) = file.listen {
+        terminal.line(format!("  peers {listen}"));
+    }
     if let Some(url) = metrics_url {
         terminal.line(format!("  {url}/health /ready /metrics"));
     }
@@ -160,6 +169,69 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
     }
     tracing::info!(target: "node", height = height(), "stopped");
     outcome
+}
+
+/// A validator's part of a node.
+struct Seat {
+    wallet: Wallet,
+    keys: ValidatorKeys,
+    guard: Arc<dyn Guard>,
+    listen: SocketAddr,
+}
+
+impl Seat {
+    /// Reads the keys and takes the guard that lies beside them.
+    fn open(path: &Path, next: Option<&Path>, listen: SocketAddr) -> Outcome<Self> {
+        let (wallet, mut keys) = KeyFile::read(path)?;
+        if let Some(next) = next {
+            keys.next_vote = Some(KeyFile::read(next)?.1.vote);
+        }
+        let guard = FileGuard::open(&path.with_extension("guard")).map_err(|error| guard_failure(&error))?;
+        Ok(Self { wallet, keys, guard: Arc::new(guard), listen })
+    }
+}
+
+fn guard_failure(error: &GuardError) -> Failure {
+    match error {
+        GuardError::InUse { .. } => Failure::new(Code::DirectoryInUse, "these keys are in use")
+            .because(error)
+            .next("stop the other process; each validator needs keys of its own"),
+        GuardError::Damaged { path } => Failure::new(Code::Corrupt, "these keys may not vote")
+            .because(error)
+            .next("rotate to new keys: `assay keys rotate`, which no old vote can contradict")
+            .next(format!(
+                "or, once the epoch in which they voted last is over for sure, delete {} and start again",
+                path.display()
+            )),
+        GuardError::Io { .. } => Failure::new(Code::Io, "these keys may not vote").because(error),
+    }
+}
+
+fn upstreams(urls: &[String]) -> Outcome<Vec<Arc<dyn Upstream>>> {
+    let upstream = |url: &String| -> Outcome<Arc<dyn Upstream>> {
+        let upstream = RpcUpstream::new(url)
+            .map_err(|e| Failure::new(Code::BadConfig, "an upstream's address cannot be used").because(&e))?;
+        Ok(Arc::new(upstream))
+    };
+    urls.iter().map(upstream).collect()
+}
+
+/// Starts the node's databases and tasks; with upstreams and no state of its own it brings that first.
+fn start(
+    dir: PathBuf,
+    genesis: Genesis,
+    retention: Retention,
+    seat: Option<Seat>,
+    upstreams: Vec<Arc<dyn Upstream>>,
+) -> Result<Host, StartError> {
+    let (partition, mempool) = (PARTITION.to_owned(), Limits::default());
+    let Some(Seat { keys, guard, listen, .. }) = seat else {
+        let config = FollowerConfig { genesis, partition, mempool, retention, sync_beyond: SYNC_BEYOND };
+        return Host::follow(dir, config, upstreams, THREADS);
+    };
+    let config = NodeConfig { genesis, keys, partition, mempool, retention, guard: Some(guard) };
+    let node = HostedNode { config, listen };
+    if upstreams.is_empty() { Host::start(dir, vec![node], THREADS) } else { Host::join(dir, node, upstreams, THREADS) }
 }
 
 /// The engine that runs jobs, with its cache of compiled programs.

@@ -1,6 +1,7 @@
 //! `assay sim`: agents against the market's rules, cheats against audits.
 
 mod adversary;
+mod beacon;
 
 use assay_market_sim::{Outcome as Run, Strategy, simulate, strategies};
 use serde_json::json;
@@ -15,6 +16,7 @@ use crate::{
 pub(crate) fn run(command: &SimCommand, terminal: &Terminal) -> Outcome<()> {
     match *command {
         SimCommand::Market { blocks, seed } => market(blocks, seed, terminal),
+        SimCommand::Beacon { seed } => beacon::run(seed, terminal),
         SimCommand::Adversary { quick, seed } => adversary::run(quick, seed, terminal),
     }
     Ok(())

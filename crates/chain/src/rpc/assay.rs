@@ -131,6 +131,9 @@ fn of_ledger(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError>
     reading(module, "assay_work", |params, ctx| Ok(query::work(&*ctx.backend.head().state, params.one()?)))?;
     reading(module, "assay_providers", |_, ctx| Ok(query::providers(&*ctx.backend.head().state)))?;
     reading(module, "assay_provider", |params, ctx| Ok(query::provider(&*ctx.backend.head().state, params.one()?)))?;
+    reading(module, "assay_validators", |_, ctx| Ok(query::staked_validators(&*ctx.backend.head().state)))?;
+    reading(module, "assay_validator", |params, ctx| Ok(query::validator(&*ctx.backend.head().state, params.one()?)))?;
+    reading(module, "assay_evidence", |_, ctx| Ok(ctx.backend.evidence()))?;
     reading(module, "assay_risk", |_, ctx| {
         query::risk(&*ctx.backend.head().state).ok_or_else(|| internal("the state cannot be measured"))
     })?;

@@ -12,7 +12,7 @@ use assay_ledger::{Checked, StateRead, latest};
 use assay_types::{
     FinalizedBlock, Genesis,
     block::SharedBlock,
-    node::{Certificate, StateProof},
+    node::{Certificate, Evidence, StateProof},
 };
 use commonware_cryptography::Digestible as _;
 use futures::{FutureExt, future::BoxFuture};
@@ -205,6 +205,16 @@ impl Backend for NodeBackend {
 
     fn prove(&self, key: Vec<u8>) -> BoxFuture<'_, Option<StateProof>> {
         self.node.state_proof(key).boxed()
+    }
+
+    fn evidence(&self) -> Vec<Evidence> {
+        let shape = |(found, proof): (assay_ledger::Equivocation, Bytes)| Evidence {
+            epoch: found.epoch,
+            view: found.view,
+            account: found.account,
+            proof,
+        };
+        self.node.evidence().into_iter().map(shape).collect()
     }
 
     fn serves_joiners(&self) -> Option<&dyn Upstream> {

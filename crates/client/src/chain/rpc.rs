@@ -7,7 +7,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use assay_types::{
     FinalizedBlock, Genesis, JobId, Params, TxFailure,
-    view::{JobSummary, JobView, ProviderView, WorkItem},
+    node::Evidence,
+    view::{JobSummary, JobView, ProviderView, ValidatorView, WorkItem},
 };
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
@@ -188,6 +189,14 @@ impl Chain for RpcChain {
 
     async fn provider(&self, account: Address) -> Result<Option<ProviderView>, ChainError> {
         self.ask("assay_provider", rpc_params![account]).await
+    }
+
+    async fn validator(&self, account: Address) -> Result<Option<ValidatorView>, ChainError> {
+        self.ask("assay_validator", rpc_params![account]).await
+    }
+
+    async fn evidence(&self) -> Result<Vec<Evidence>, ChainError> {
+        self.ask("assay_evidence", rpc_params![]).await
     }
 
     async fn block(&self, height: u64) -> Result<Option<Arc<FinalizedBlock>>, ChainError> {
