@@ -38,17 +38,6 @@ pub(crate) async fn ask<T: DeserializeOwned>(url: &str, method: &str, params: Ar
     client.request(method, params).await.map_err(|e| failed(&e))
 }
 
-/// Asks a system contract, with `eth_call` as any wallet would.
-pub(crate) async fn view<C: SolCall>(url: &str, to: Address, call: &C) -> Outcome<C::Return> {
-    let asked = serde_json::json!({ "to": to, "data": Bytes::from(call.abi_encode()) });
-    let answer: Bytes = ask(url, "eth_call", rpc_params![asked, "latest"]).await?;
-    C::abi_decode_returns(&answer).map_err(|e| {
-        Failure::new(Code::Unreachable, format!("the node at {url} answers something else than `{}`", C::SIGNATURE))
-            .because(&e)
-            .next("is it of the same version? `assay chain status` shows it")
-    })
-}
-
 /// Tries a transaction on a node, as `eth_call` takes it; why it would be refused.
 pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcome<()> {
     let failed = |error: &dyn std::error::Error| {
@@ -65,8 +54,8 @@ pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcom
     }
 }
 
-/// Asks a system contract something, by `eth_call`.
-pub(crate) async fn view(url: &str, to: Address, input: &[u8]) -> Outcome<Bytes> {
+/// Asks a system contract, with `eth_call` as any wallet would.
+pub(crate) async fn view<C: SolCall>(url: &str, to: Address, call: &C) -> Outcome<C::Return> {
     let failed = |error: &dyn std::error::Error| {
         Failure::new(Code::Unreachable, format!("the node at {url} does not answer"))
             .because(error)
@@ -74,14 +63,19 @@ pub(crate) async fn view(url: &str, to: Address, input: &[u8]) -> Outcome<Bytes>
     };
     let client =
         HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
-    let call = serde_json::json!({ "to": to, "input": Bytes::copy_from_slice(input) });
-    match client.request::<Bytes, _>("eth_call", rpc_params![call, "latest"]).await {
-        Ok(bytes) => Ok(bytes),
+    let asked = serde_json::json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
+    let answer = match client.request::<Bytes, _>("eth_call", rpc_params![asked, "latest"]).await {
+        Ok(answer) => answer,
         Err(ClientError::Call(refusal)) => {
-            Err(Failure::new(Code::NotFound, "the chain has no answer to this").why(refusal.message()))
+            return Err(Failure::new(Code::NotFound, "the chain has no answer to this").why(refusal.message()));
         }
-        Err(error) => Err(failed(&error)),
-    }
+        Err(error) => return Err(failed(&error)),
+    };
+    C::abi_decode_returns(&answer).map_err(|e| {
+        Failure::new(Code::Unreachable, format!("the node at {url} answers something else than `{}`", C::SIGNATURE))
+            .because(&e)
+            .next("is it of the same version? `assay chain status` shows it")
+    })
 }
 
 fn password_path(args: &ClientArgs) -> PathBuf {

@@ -103,6 +103,9 @@ fn next(args: &InitArgs, config: &Path, command: &str, terminal: &Terminal) {
     ));
 }
 
+/// What a validator keeps of its delegators' rewards unless it says otherwise.
+const COMMISSION_BPS: u32 = 500;
+
 /// What a genesis lists of a validator.
 pub(super) fn entry(account: Address, keys: &ValidatorKeys, stake: Grains, address: &str) -> GenesisValidator {
     GenesisValidator {
@@ -112,6 +115,7 @@ pub(super) fn entry(account: Address, keys: &ValidatorKeys, stake: Grains, addre
         vote_key: keys.vote_key(),
         proof_of_possession: keys.proof_of_possession(),
         address: address.to_owned(),
+        commission_bps: COMMISSION_BPS,
     }
 }
 

@@ -86,7 +86,7 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
         "handovers": file.handovers.len(),
         "bytes": json.len(),
     }));
-    terminal.line(terminal.paint(Tone::Good, format!("Written to {}", out.display())));
+    terminal.line(terminal.paint(Tone::Good, &format!("Written to {}", out.display())));
     terminal.line(format!(
         "  block {}, {} of committees with other keys, {} bytes",
         thousands(file.tip.height),
@@ -163,7 +163,7 @@ fn verify(args: &VerifyArgs, terminal: &Terminal) -> Outcome<()> {
         "timestamp_ms": tip.timestamp_ms,
         "signers": tip.signers,
     }));
-    terminal.line(terminal.paint(Tone::Good, format!("Verified: block {} is final", thousands(tip.height))));
+    terminal.line(terminal.paint(Tone::Good, &format!("Verified: block {} is final", thousands(tip.height))));
     terminal.line(format!(
         "  hash       {}\n  state root {}\n  signed by {} of {} seats of epoch {}\n  from the committee of epoch {start} over {}",
         tip.hash,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::{
     connect,
-    init::KeyFile,
+    node::KeyFile,
     order::{amount, sender},
 };
 use crate::{
@@ -144,9 +144,7 @@ async fn act(by: &SignerArgs, call: &impl SolCall, value: Grains, done: &str, te
 }
 
 async fn ask<C: SolCall>(client: &ClientArgs, call: &C) -> Outcome<C::Return> {
-    let bytes = connect::view(&client.rpc, system::STAKING, &call.abi_encode()).await?;
-    C::abi_decode_returns(&bytes)
-        .map_err(|e| Failure::new(Code::Unreachable, format!("{} answers something else", client.rpc)).because(&e))
+    connect::view(&client.rpc, system::STAKING, call).await
 }
 
 fn share(bps: u32) -> String {

@@ -319,6 +319,13 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
         StartError::Directory { path, source } => {
             Failure::io(format!("the validators cannot use {}", path.display()), source)
         }
+        StartError::Join(_) => Failure::new(Code::Unreachable, "the state could not be brought from the upstreams")
+            .because(error)
+            .next("name another node in `upstream`; several may be given")
+            .next("if all of them are right, check that the genesis file is this network's"),
+        StartError::Retention { .. } => {
+            Failure::new(Code::BadConfig, "the node would keep too little").because(error).next("raise `keep_blocks`")
+        }
         StartError::Committee(_) | StartError::Genesis(_) => {
             Failure::new(Code::BadInput, "the genesis cannot be used").because(error)
         }

@@ -119,8 +119,8 @@ fn seat(findings: &mut Findings, genesis: &Genesis, account: Address, keys: &Val
             "right if they were rotated since; else name the key file it was listed with",
         );
     }
-    match Committee::of_genesis(genesis).and_then(|committee| committee.signer(keys).map(drop)) {
-        Ok(()) => findings.pass("seat", format!("one of {} of the genesis", genesis.validators.len())),
+    match Committee::of_genesis(genesis) {
+        Ok(_) => findings.pass("seat", format!("one of {} of the genesis", genesis.validators.len())),
         Err(error) => findings.fail("seat", error.to_string(), "check the file with `assay genesis check`"),
     }
 }
