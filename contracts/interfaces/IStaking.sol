@@ -31,6 +31,13 @@ interface IStaking {
         string peer;
     }
 
+    struct Delegation {
+        address validator;
+        uint128 amount;
+        /// What can be claimed.
+        uint128 rewards;
+    }
+
     /// Stake on its way out, or from one validator to another.
     struct Flight {
         uint64 id;
@@ -91,6 +98,8 @@ interface IStaking {
     /// Empty where the epoch is forgotten, or not fixed yet.
     function committee(uint64 epoch) external view returns (Seat[] memory);
     function delegation(address delegator, address validator) external view returns (uint128 amount, uint128 rewards);
+    /// All of an account: its own stake is delegated to itself.
+    function delegations(address delegator) external view returns (Delegation[] memory);
     function unbondings(address delegator) external view returns (Flight[] memory);
     function rewards(address delegator, address validator) external view returns (uint128);
     /// `third`: the least seats without which two thirds are not exceeded. `thirdStakeBps`: share of all bonded stake

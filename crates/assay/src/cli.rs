@@ -1,11 +1,15 @@
 //! The command line: every subcommand, option and default, and nothing of what they do.
 
 mod claims;
+mod gov;
 mod job;
 mod market;
 mod node;
+mod rewards;
+mod operate;
 mod score;
 mod snapshot;
+mod stake;
 mod tier;
 
 use std::path::PathBuf;
@@ -13,14 +17,19 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use claims::{BuyArgs, ClaimsCommand, IssueArgs, SellArgs};
+pub(crate) use gov::{AboutArgs, GovCommand, ProposeCommand, VoteArg, VoteArgs};
 pub(crate) use job::{AbiArg, JobCommand, SubmitArgs, WhichJob};
 pub(crate) use market::{
     AmendArgs, ClearArgs, EstimateArgs, MarketCommand, OpenArgs, OrderCommand, PlaceArgs, SideArg, SimCommand,
     WhichClass, WhichOrder,
 };
-pub(crate) use node::{
-    BenchArgs, BenchOne, IndexArgs, IndexCommand, InitArgs, NodeArgs, ProviderArgs, ProviderCommand, TopArgs, UpArgs,
+pub(crate) use node::{BenchArgs, BenchOne, IndexArgs, IndexCommand, ProviderArgs, ProviderCommand, TopArgs, UpArgs};
+pub(crate) use operate::{
+    BuildArgs, DevnetArgs, DevnetCommand, DevnetFiles, DoctorArgs, GatewayArgs, GenesisCommand, InitArgs, KeysCommand,
+    NodeArgs, NodeCommand, ResetArgs, RoleArg,
 };
+pub(crate) use rewards::RewardsCommand;
+pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
 pub(crate) use snapshot::SnapshotCommand;
 pub(crate) use tier::TierArg;
 
@@ -44,9 +53,12 @@ pub(crate) struct Cli {
     /// How to print the result: tables for people, or one JSON document for programs.
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
-    /// What to log to standard error, as in `info` or `assay_chain=debug`.
+    /// What to log to standard error, as in `info` or `consensus=debug,warn`.
     #[arg(long, global = true, value_name = "FILTER", default_value = "off", env = "ASSAY_LOG")]
     pub(crate) log: String,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "ASSAY_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
 }
 
 fn concat_help() -> String {
@@ -69,18 +81,39 @@ pub(crate) enum Output {
     Json,
 }
 
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a network, price an option book on it, verify, pay, report.
     Quickstart(QuickstartArgs),
     /// Keep a network running on this machine.
     Up(UpArgs),
-    /// Make the files of a network whose roles run as processes of their own.
+    /// Run a network of separate processes on this machine, with generated homes.
+    Devnet(DevnetArgs),
+    /// Make the home of one process: keys and a configuration file.
     Init(InitArgs),
-    /// Run one validator.
+    /// Build a genesis from a list of validators, or check one.
+    #[command(subcommand)]
+    Genesis(GenesisCommand),
+    /// Run one validator, or reset its state.
     Node(NodeArgs),
     /// Run one provider.
     Provider(ProviderArgs),
+    /// Run an HTTP edge before several nodes, without a chain of its own.
+    Gateway(GatewayArgs),
+    /// A validator's keys: show, rotate.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Look for what keeps a process from running well, and say how to mend it.
+    Doctor(DoctorArgs),
     /// Submit, follow, fetch and verify jobs.
     #[command(subcommand)]
     Job(JobCommand),
@@ -101,6 +134,15 @@ pub(crate) enum Command {
     /// Claims on capacity in a later window: issue, trade, send, see.
     #[command(subcommand)]
     Claims(ClaimsCommand),
+    /// Inflation, what burns of payments for work, and what providers are paid back of it.
+    #[command(subcommand)]
+    Rewards(RewardsCommand),
+    /// Proposals and votes: parameters, classes, payments, runtimes, upgrades.
+    #[command(subcommand)]
+    Gov(GovCommand),
+    /// Validators, delegations and rewards.
+    #[command(subcommand)]
+    Stake(StakeCommand),
     /// Keep the price record: follow, serve, rebuild.
     Index(IndexArgs),
     /// A chain's state in one file: export, import, see.

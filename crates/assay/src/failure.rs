@@ -23,6 +23,9 @@ Exit codes:
   7    verification failed: the result must not be trusted
   8    this machine is in the way: port taken, state directory in use or foreign, disk full
   9    it took longer than allowed
+  10   the network upgraded: a newer version of this program is needed
+  10   the state on disk is damaged: `assay node reset` and read it from peers again
+  11   `assay doctor` found something that FAILs
   130  interrupted with Ctrl-C";
 
 /// The class of a failure: a stable name and the process's exit code.
@@ -58,6 +61,12 @@ pub(crate) enum Code {
     Io,
     /// Out of time.
     Timeout,
+    /// The network runs a protocol version this program does not know.
+    UpgradeNeeded,
+    /// The state on disk is damaged.
+    Corrupt,
+    /// Doctor found a failure.
+    Unwell,
     /// Ctrl-C.
     Interrupted,
 }
@@ -81,6 +90,9 @@ impl Code {
             Self::DiskFull => "disk-full",
             Self::Io => "io",
             Self::Timeout => "timeout",
+            Self::UpgradeNeeded => "upgrade-needed",
+            Self::Corrupt => "corrupt-state",
+            Self::Unwell => "unwell",
             Self::Interrupted => "interrupted",
         }
     }
@@ -96,6 +108,9 @@ impl Code {
             Self::VerificationFailed => 7,
             Self::PortInUse | Self::DirectoryInUse | Self::ForeignDirectory | Self::DiskFull | Self::Io => 8,
             Self::Timeout => 9,
+            Self::UpgradeNeeded => 10,
+            Self::Corrupt => 11,
+            Self::Unwell => 12,
             Self::Interrupted => 130,
         }
     }
@@ -112,6 +127,8 @@ pub(crate) struct Failure {
     pub(crate) why: Vec<String>,
     /// What to do next.
     pub(crate) next: Option<String>,
+    /// Whether its document is out already, as part of a larger one.
+    pub(crate) told: bool,
 }
 
 /// Result of everything a command does.
@@ -120,7 +137,7 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 impl Failure {
     /// A failure of class `code`.
     pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), why: Vec::new(), next: None }
+        Self { code, what: what.into(), why: Vec::new(), next: None, told: false }
     }
 
     /// Adds a cause.
@@ -140,6 +157,12 @@ impl Failure {
             }
             cause = error.source();
         }
+        self
+    }
+
+    /// Its JSON document is out already.
+    pub(crate) fn told(mut self) -> Self {
+        self.told = true;
         self
     }
 
@@ -229,6 +252,8 @@ mod tests {
             DiskFull,
             Io,
             Timeout,
+            Corrupt,
+            Unwell,
             Interrupted,
         ];
         let mut names = std::collections::BTreeSet::new();

@@ -1,9 +1,9 @@
 //! Offline verification of receipts: the client's checks over the chain's certificates and proofs.
 
-use assay_chain::light::{certificate_of, verify_header, verify_state};
+use assay_chain::light::{Trust, certificate_of, verify_state};
 use assay_client::{JobProof, LightError, LightVerifier, ProvenHeader, ProvenJob};
 use assay_ledger::{JobResult, keys};
-use assay_types::{B256, Bytes, Genesis, JobId, node::StateProof};
+use assay_types::{B256, Genesis, JobId, node::StateProof};
 
 /// Verifies under one genesis.
 #[derive(Debug, Clone)]
@@ -23,10 +23,10 @@ fn said(error: impl std::fmt::Display) -> LightError {
 }
 
 impl LightVerifier for ChainVerifier {
-    fn verify_header(&self, genesis: &Genesis, header: &[u8], certificate: &[u8]) -> Result<ProvenHeader, LightError> {
-        let (header, certificate) = (Bytes::copy_from_slice(header), Bytes::copy_from_slice(certificate));
-        let certified = certificate_of(header, certificate).map_err(said)?;
-        let (facts, _) = verify_header(genesis, &certified).map_err(said)?;
+    fn verify_header(&self, genesis: &Genesis, proof: &JobProof) -> Result<ProvenHeader, LightError> {
+        let trust = Trust::following(genesis, &proof.handovers).map_err(said)?;
+        let certified = certificate_of(proof.header.clone(), proof.certificate.clone()).map_err(said)?;
+        let (facts, _) = trust.verify_header(&certified).map_err(said)?;
         Ok(ProvenHeader {
             height: facts.height,
             hash: facts.hash,
@@ -48,8 +48,10 @@ impl LightVerifier for ChainVerifier {
             proof: proof.proof.clone(),
             header: proof.header.clone(),
             certificate: proof.certificate.clone(),
+            handovers: Vec::new(),
         };
-        let facts = verify_state(&self.genesis, &state).map_err(said)?;
+        let trust = Trust::following(&self.genesis, &proof.handovers).map_err(said)?;
+        let facts = verify_state(&trust, &state).map_err(said)?;
         if facts.state_root != *state_root {
             return Err(said("the proof leads to another state"));
         }

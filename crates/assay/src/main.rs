@@ -8,16 +8,21 @@
 
 mod cli;
 mod commands;
+mod config;
 mod failure;
 mod findings;
 mod light;
+mod logs;
+mod nearest;
 mod network;
 mod pricing;
 mod renter;
 mod report;
+mod stop;
 mod tables;
 mod terminal;
 mod timeline;
+mod vitals;
 mod words;
 
 use std::process::ExitCode;
@@ -35,14 +40,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("{failure}");
-            terminal.document(&failure.to_json());
+            if !failure.told {
+                terminal.document(&failure.to_json());
+            }
             ExitCode::from(failure.code.exit())
         }
     }
 }
 
 fn run(cli: Cli, terminal: &Terminal) -> Outcome<()> {
-    log(&cli.log)?;
+    logs::start(&cli.log, cli.log_format)?;
     match cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "assay", &mut std::io::stdout());
@@ -60,7 +67,9 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
     // These end with Ctrl-C, and in order.
     let command = match command {
         Command::Up(args) => return commands::up::run(args, terminal).await,
-        Command::Node(args) => return commands::roles::node(args, terminal).await,
+        Command::Node(args) => return commands::node::run(args, terminal).await,
+        Command::Devnet(args) => return commands::devnet::run(args, terminal).await,
+        Command::Gateway(args) => return commands::gateway::run(&args, terminal).await,
         Command::Provider(args) => return commands::roles::provider(args, terminal).await,
         Command::Index(args) => return commands::index::run(args, terminal).await,
         Command::Top(args) => return commands::top::run(args, terminal).await,
@@ -70,18 +79,26 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
         match command {
             Command::Quickstart(args) => commands::quickstart::run(args, terminal).await,
             Command::Init(args) => commands::init::run(&args, terminal),
+            Command::Genesis(command) => commands::genesis::run(&command, terminal),
+            Command::Keys(command) => commands::keys::run(&command, terminal),
+            Command::Doctor(args) => commands::doctor::run(&args, terminal).await,
             Command::Job(command) => commands::job::run(command, terminal).await,
             Command::Order(command) => commands::order::run(command, terminal).await,
             Command::Account(command) => commands::account::run(command, terminal).await,
             Command::Chain(command) => commands::chain::run(command, terminal).await,
             Command::Risk(client) => commands::risk::run(&client, terminal).await,
             Command::Claims(command) => commands::claims::run(command, terminal).await,
+            Command::Rewards(command) => commands::rewards::run(command, terminal).await,
+            Command::Gov(command) => commands::gov::run(command, terminal).await,
+            Command::Stake(command) => commands::stake::run(command, terminal).await,
             Command::Sim(command) => commands::sim::run(&command, terminal),
             Command::Market(command) => commands::market::run(&command, terminal).await,
             Command::Snapshot(command) => commands::snapshot::run(command, terminal).await,
             Command::Bench(args) => commands::bench::run(args, terminal).await,
             Command::Up(_)
             | Command::Node(_)
+            | Command::Devnet(_)
+            | Command::Gateway(_)
             | Command::Provider(_)
             | Command::Index(_)
             | Command::Top(_)
@@ -93,17 +110,4 @@ async fn dispatch(command: Command, terminal: &Terminal) -> Outcome<()> {
         () = commands::up::interrupted() => Err(Failure::new(Code::Interrupted, "interrupted")
             .next("what was submitted goes on: `assay job list` shows it")),
     }
-}
-
-/// Logs to standard error what `filter` asks for.
-fn log(filter: &str) -> Outcome<()> {
-    let parsed = tracing_subscriber::EnvFilter::try_new(filter).map_err(|e| {
-        Failure::new(Code::BadInput, format!("'{filter}' is no log filter"))
-            .because(&e)
-            .next("write --log as `info` or `assay_chain=debug,warn`")
-    })?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
-    // It fails only where one is set already, which nothing here does twice.
-    subscriber.try_init().ok();
-    Ok(())
 }

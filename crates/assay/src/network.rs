@@ -14,7 +14,7 @@ mod run;
 
 pub(crate) use edge::Edge;
 pub(crate) use layout::{StateDir, create_dir, read_genesis, write_file};
-pub(crate) use params::ParamsFile;
+pub(crate) use params::{ParamsFile, match_existing, of_new};
 pub(crate) use record::PriceRecord;
-pub(crate) use roster::{BANDWIDTH, COLLATERAL, Roster, ask, params};
+pub(crate) use roster::{BANDWIDTH, COLLATERAL, Roster, ask};
 pub(crate) use run::{Network, Options, ended_by_itself, start_failure};

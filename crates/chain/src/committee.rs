@@ -115,11 +115,6 @@ impl Seat {
             address: seat.address.parse().map_err(|_| malformed("address"))?,
         })
     }
-
-    /// Whether `other` votes and speaks with the same keys.
-    pub fn same_keys(&self, other: &Self) -> bool {
-        self.network == other.network && self.vote == other.vote
-    }
 }
 
 impl Committee {
@@ -190,6 +185,11 @@ impl Committee {
     fn members(&self) -> Result<BiMap<PublicKey, VoteKey>, CommitteeError> {
         BiMap::try_from_iter(self.seats.iter().map(|seat| (seat.network.clone(), seat.vote)))
             .map_err(|_| CommitteeError::Duplicate(self.epoch))
+    }
+
+    /// Whether the same keys sit, whatever stake is behind them.
+    pub fn same_keys(&self, other: &Self) -> bool {
+        self.members().ok() == other.members().ok()
     }
 
     /// A scheme that checks votes and certificates.

@@ -15,22 +15,26 @@ use std::{
     time::Duration,
 };
 
+use assay_ledger::PROTOCOL_VERSION;
 use assay_types::{B256, Genesis};
 use commonware_cryptography::ChaCha20Poly1305;
 use commonware_p2p::authenticated::lookup::{Config as NetworkConfig, Network};
-use commonware_runtime::{Clock as _, Handle, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{
+    Clock as _, Handle, Metrics as _, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime,
+};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
 use commonware_utils::{NZU32, NZUsize};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     committee::Committee,
     consensus::engine::{Channels, NodeConfig, StartError, max_message, most_seats, start},
-    node::Node,
+    metrics::{RuntimeFigures, connected},
+    node::{Node, UpgradeNeeded},
     sync::{FollowerConfig, SYNC_BEYOND, start_follower, state_sync},
     upstream::{Pool, Upstream},
 };
@@ -46,6 +50,9 @@ pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 
 /// How often the room left is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(250);
+
+/// How often connections are counted.
+const COUNT: Duration = Duration::from_secs(1);
 
 /// Stack of the thread that starts the nodes: unoptimised, starting overflows the usual 2 MiB.
 pub(crate) const STACK: usize = 16 << 20;
@@ -134,6 +141,17 @@ pub enum Ended {
         /// What is left.
         free_bytes: u64,
     },
+    /// The network upgraded to a protocol version that this program does not know. Nothing is lost.
+    #[error("from block {} on the network runs protocol version {} (upgrade \"{}\"); this program knows {PROTOCOL_VERSION}", .0.height, .0.version, .0.name)]
+    UpgradeNeeded(UpgradeNeeded),
+    /// What is on disk cannot be read any more.
+    #[error("the state under {path} is damaged: {what}")]
+    Corrupt {
+        /// The state directory.
+        path: PathBuf,
+        /// What the storage says.
+        what: String,
+    },
     /// A fault of this program or of the machine.
     #[error("a fault: {0}")]
     Fault(String),
@@ -145,6 +163,7 @@ pub struct Host {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     ended: watch::Receiver<Option<Ended>>,
+    figures: RuntimeFigures,
 }
 
 impl Host {
@@ -197,6 +216,7 @@ impl Host {
         let (started, outcome) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let (ending, ended) = watch::channel(None);
+        let (figures, asked) = mpsc::unbounded_channel();
         let unusable = {
             let dir = dir.clone();
             move |source| StartError::Directory { path: dir.clone(), source }
@@ -222,12 +242,15 @@ impl Host {
                         }
                     }
                 }
-                started.send(Ok(nodes)).ok();
-                // Either the owner says stop or is gone, or the disk is full, or a node ends by itself,
-                // which it never should.
+                let upgrades: Vec<_> = nodes.iter().map(Node::upgrade_needed).collect();
+                started.send(Ok(nodes.clone())).ok();
+                // Either the owner says stop or is gone, or the disk is full, or the network upgraded, or a node
+                // ends by itself, which it never should.
                 let why = tokio::select! {
                     _ = stopped => Ended::Asked,
                     full = watch_disk(&context, &disk) => full,
+                    needed = watch_upgrade(upgrades) => needed,
+                    () = count(&context, asked, &nodes) => Ended::Fault("nobody counts any more".into()),
                     _ = futures::future::select_all(handles.iter_mut()) => Ended::Fault("a node left".into()),
                 };
                 // Consensus and network first, so that nobody asks an actor that has already left.
@@ -241,11 +264,11 @@ impl Host {
                 why
             })
         };
-        let disk = dir.clone();
+        let (disk, disk_path) = (dir.clone(), dir.clone());
         let body = move || {
             // A task that cannot write panics, and with it the whole runtime.
             let why = catch_unwind(AssertUnwindSafe(nodes_until_the_end))
-                .unwrap_or_else(|panic| disk_full(&disk).unwrap_or_else(|| Ended::Fault(panic_text(&*panic))));
+                .unwrap_or_else(|panic| disk_full(&disk).unwrap_or_else(|| fault(&disk, panic_text(&*panic))));
             if !matches!(why, Ended::Asked) {
                 tracing::error!(%why, "the nodes ended");
             }
@@ -254,18 +277,28 @@ impl Host {
         let thread =
             std::thread::Builder::new().name("chain".into()).stack_size(STACK).spawn(body).map_err(&unusable)?;
         match outcome.recv() {
-            Ok(Ok(nodes)) => Ok(Self { nodes, stop: Some(stop), thread: Some(thread), ended }),
+            Ok(Ok(nodes)) => {
+                let figures = RuntimeFigures(figures);
+                Ok(Self { nodes, stop: Some(stop), thread: Some(thread), ended, figures })
+            }
             Ok(Err(error)) => {
                 thread.join().ok();
-                Err(error)
+                Err(error.under(&disk_path))
             }
             Err(_) => {
                 thread.join().ok();
                 let why = ended.borrow().clone();
                 Err(match why {
                     Some(Ended::DiskFull { path, free_bytes }) => StartError::DiskFull { path, free_bytes },
-                    // The actors open the rest of the databases, and end where one does not open.
-                    why => StartError::damaged("state", why.map_or_else(String::new, |why| why.to_string())),
+                    Some(Ended::Corrupt { path, what }) => StartError::Corrupt { path, what },
+                    // Several parts open at once and the last to fall tells: all they do is read what is there.
+                    Some(Ended::Fault(what)) if !is_of_the_machine(&what) => {
+                        StartError::Corrupt { path: disk_path, what }
+                    }
+                    why => {
+                        let why = why.map_or_else(String::new, |why| why.to_string());
+                        unusable(std::io::Error::other(format!("a node failed while starting: {why}")))
+                    }
                 })
             }
         }
@@ -279,6 +312,11 @@ impl Host {
     /// Says why once the nodes have ended, asked to or not.
     pub fn ended(&self) -> watch::Receiver<Option<Ended>> {
         self.ended.clone()
+    }
+
+    /// What the runtime and its parts count about themselves.
+    pub fn figures(&self) -> RuntimeFigures {
+        self.figures.clone()
     }
 
     /// Stops all nodes and waits until their state is on disk.
@@ -306,13 +344,14 @@ impl Drop for Host {
 
 /// Bytes free to this process on the file system of `path`; unknown where it can't be asked.
 #[cfg(unix)]
-fn free_bytes(path: &Path) -> Option<u64> {
+pub fn free_bytes(path: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(path).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Unknown here.
 #[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
+pub fn free_bytes(_: &Path) -> Option<u64> {
     None
 }
 
@@ -331,7 +370,60 @@ async fn watch_disk(context: &runtime::Context, path: &Path) -> Ended {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+/// Returns when a node is at a protocol version that this program does not know.
+async fn watch_upgrade(mut nodes: Vec<watch::Receiver<Option<UpgradeNeeded>>>) -> Ended {
+    let each = nodes.iter_mut().map(|node| Box::pin(node.wait_for(Option::is_some)));
+    let needed = match futures::future::select_all(each).await {
+        (Ok(needed), ..) => needed.clone(),
+        (Err(_), ..) => None,
+    };
+    match needed {
+        Some(needed) => Ended::UpgradeNeeded(needed),
+        // A node that left without a word is seen elsewhere.
+        None => std::future::pending().await,
+    }
+}
+
+/// Answers who asks for figures, and counts connections. Does not return.
+async fn count(
+    context: &runtime::Context,
+    mut asked: mpsc::UnboundedReceiver<oneshot::Sender<String>>,
+    nodes: &[Node],
+) {
+    loop {
+        tokio::select! {
+            Some(reply) = asked.recv() => {
+                // Who asked may have gone.
+                reply.send(context.encode()).ok();
+            }
+            () = context.sleep(COUNT) => {
+                let text = context.encode();
+                for (index, node) in nodes.iter().enumerate() {
+                    node.connections.set(connected(&text, index));
+                }
+            }
+        }
+    }
+}
+
+/// What a panic of the nodes means: storage that finds what it did not write says so in known words.
+fn fault(path: &Path, text: String) -> Ended {
+    if is_damage(&text) { Ended::Corrupt { path: path.to_owned(), what: text } } else { Ended::Fault(text) }
+}
+
+/// Words in which commonware's storage, and our own reading of it, report damage.
+pub(crate) fn is_damage(text: &str) -> bool {
+    DAMAGE.iter().any(|word| text.contains(word))
+}
+
+const DAMAGE: [&str; 3] = ["orrupt", "hecksum", "holds entries as they were written"];
+
+/// Whether a panic while the databases are opened is the machine's: files that may not be opened, no descriptors.
+fn is_of_the_machine(text: &str) -> bool {
+    ["Os {", "OpenFailed", "CreationFailed", "os error"].iter().any(|word| text.contains(word))
+}
+
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "a panic".into())
 }

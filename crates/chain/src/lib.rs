@@ -12,7 +12,9 @@ pub mod index;
 pub mod keys;
 pub mod light;
 pub mod mempool;
+pub mod metrics;
 pub mod node;
+pub mod probe;
 pub mod retention;
 pub mod rpc;
 mod scheme;
@@ -24,4 +26,4 @@ pub mod upstream;
 
 pub use consensus::engine::{CHANNELS, Channels, NodeConfig, StartError, max_message, start};
 pub use host::{Host, HostedNode};
-pub use node::{FinalizedTip, Node};
+pub use node::{FinalizedTip, Node, UpgradeNeeded};

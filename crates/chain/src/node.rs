@@ -12,12 +12,13 @@ use assay_types::{
 };
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{
     committee::Committee,
     consensus::core::Core,
     mempool::{Mempool, Origin, SubmitError},
+    metrics::Connections,
     state::State,
     upstream::{BlockRecord, UpstreamError},
 };
@@ -33,6 +34,17 @@ pub struct FinalizedTip {
     pub timestamp_ms: u64,
     /// State root after it.
     pub state_root: B256,
+}
+
+/// The chain went on to a protocol version that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeNeeded {
+    /// First height this program cannot execute.
+    pub height: u64,
+    /// The version needed.
+    pub version: u32,
+    /// Name of the upgrade, as it was voted for.
+    pub name: String,
 }
 
 /// Answers what needs the node's database or archives.
@@ -52,6 +64,7 @@ pub(crate) trait Archive: Send + Sync {
 pub struct Node {
     pub(crate) core: Arc<Core>,
     pub(crate) archive: Arc<dyn Archive>,
+    pub(crate) connections: Arc<Connections>,
 }
 
 impl std::fmt::Debug for Node {
@@ -131,6 +144,11 @@ impl Node {
         self.core.evidence()
     }
 
+    /// How committees handed over, to those of epochs after `known`, where other keys sat.
+    pub fn handovers(&self, known: u64) -> Vec<Handover> {
+        self.core.handovers(known, u64::MAX)
+    }
+
     /// The validators' epoch under way.
     pub fn epoch(&self) -> u64 {
         *self.core.epoch.borrow()
@@ -140,6 +158,17 @@ impl Node {
     pub fn committee(&self) -> Option<(Arc<Committee>, bool)> {
         let (committee, scheme) = self.core.committees.get(self.epoch())?;
         Some((committee, scheme.votes()))
+    }
+
+    /// Turns to what is needed once the chain is at a protocol version that this program does not know; the node
+    /// then takes no part any more.
+    pub fn upgrade_needed(&self) -> watch::Receiver<Option<UpgradeNeeded>> {
+        self.core.upgrade.subscribe()
+    }
+
+    /// Validators this node has a connection with; none where nobody counts, as on a simulated network.
+    pub fn peers(&self) -> Option<u32> {
+        self.connections.get()
     }
 
     /// Header and certificate of the first certified block at or after `height` that is archived; a

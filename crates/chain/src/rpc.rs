@@ -45,6 +45,7 @@ use futures::future::BoxFuture;
 
 pub use node::{NodeRpc, NodeRpcError, serve_node};
 pub use server::{RpcConfig, RpcError, RpcServer, serve};
+pub use state::CLIENT_VERSION;
 
 use crate::{mempool::SubmitError, upstream::Upstream};
 

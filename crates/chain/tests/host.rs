@@ -15,7 +15,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     Host, HostedNode, Node, StartError,
-    light::{LightError, verify_header, verify_state},
+    light::{LightError, Trust, verify_state},
 };
 use assay_ledger::{account, books, keys};
 
@@ -116,30 +116,31 @@ fn transfers_become_final_on_all_validators_and_a_restart_resumes_at_the_same_st
     });
     host.stop();
     assert!(proof.value.is_some() && absent.value.is_none());
-    verify_state(&genesis, &proof).expect("the proof holds");
-    verify_state(&genesis, &absent).expect("the proof of absence holds");
-    let (facts, _) = verify_header(&genesis, &certified).expect("the certificate holds");
+    let trust = Trust::of_genesis(&genesis).expect("a committee");
+    verify_state(&trust, &proof).expect("the proof holds");
+    verify_state(&trust, &absent).expect("the proof of absence holds");
+    let (facts, _) = trust.verify_header(&certified).expect("the certificate holds");
     assert!(facts.signers >= 3);
 
     let mut lied = proof.clone();
     lied.value = Some(Bytes::from_static(b"more money"));
-    assert_eq!(verify_state(&genesis, &lied), Err(LightError::BadProof));
+    assert_eq!(verify_state(&trust, &lied), Err(LightError::BadProof));
     let mut hidden = proof.clone();
     hidden.value = None;
-    assert!(verify_state(&genesis, &hidden).is_err(), "a value cannot be denied");
+    assert!(verify_state(&trust, &hidden).is_err(), "a value cannot be denied");
     let mut forged = absent.clone();
     forged.value = Some(Bytes::from_static(b"money from nowhere"));
-    assert!(verify_state(&genesis, &forged).is_err());
+    assert!(verify_state(&trust, &forged).is_err());
     let mut other = certified.clone();
     other.certificate = proof.certificate.clone();
-    assert!(verify_header(&genesis, &other).is_err(), "a certificate of another block");
+    assert!(trust.verify_header(&other).is_err(), "a certificate of another block");
     let mut broken = certified.clone();
     let mut bytes = broken.certificate.to_vec();
     *bytes.last_mut().expect("bytes") ^= 1;
     broken.certificate = bytes.into();
-    assert!(verify_header(&genesis, &broken).is_err());
+    assert!(trust.verify_header(&broken).is_err());
     let (other_network, _) = network(2, sender.address());
-    assert!(verify_header(&other_network, &certified).is_err(), "another network's validators");
+    assert!(Trust::of_genesis(&other_network).expect("good keys").verify_header(&certified).is_err(), "another network's validators");
 }
 
 #[test]

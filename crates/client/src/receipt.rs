@@ -74,8 +74,8 @@ pub struct LightError(pub String);
 
 /// Reads the chain's certificates and state proofs, trusting the genesis alone.
 pub trait LightVerifier: Send + Sync {
-    /// Checks that the validators of `genesis` finalized `header`.
-    fn verify_header(&self, genesis: &Genesis, header: &[u8], certificate: &[u8]) -> Result<ProvenHeader, LightError>;
+    /// Checks that the validators of `genesis`, or those they handed over to, finalized the header of `proof`.
+    fn verify_header(&self, genesis: &Genesis, proof: &JobProof) -> Result<ProvenHeader, LightError>;
     /// Checks a proof of the result of `job` under a state root, which comes from a verified header:
     /// key, value and proof alone are to be read from `proof`.
     fn verify_job(&self, state_root: &B256, job: &JobId, proof: &JobProof) -> Result<ProvenJob, LightError>;
@@ -290,7 +290,7 @@ pub fn verify(genesis: &Genesis, receipt: &Receipt, light: &dyn LightVerifier) -
         return Err(ReceiptError::WrongNetwork { expected, found: receipt.genesis_hash });
     }
     let proof = &receipt.proof;
-    let header = light.verify_header(genesis, &proof.header, &proof.certificate).map_err(ReceiptError::Certificate)?;
+    let header = light.verify_header(genesis, proof).map_err(ReceiptError::Certificate)?;
     if header.height != proof.height || header.hash != proof.hash || header.state_root != proof.state_root {
         return Err(ReceiptError::Header { proven: header.height, claimed: proof.height });
     }

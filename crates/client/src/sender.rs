@@ -17,7 +17,10 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use assay_types::{
     Call, RejectCode, TxFailure,
-    abi::{IAudits::IAuditsCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IJobs::IJobsCalls},
+    abi::{
+        IAudits::IAuditsCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls,
+        IJobs::IJobsCalls, IStaking::IStakingCalls,
+    },
 };
 use futures::lock::Mutex;
 
@@ -461,6 +464,15 @@ pub fn gas_limit(request: &TxRequest) -> u64 {
         Ok(Call::Jobs(IJobsCalls::commitAudited(commit))) => 40_000 + 500 * commit.fuels.len() as u64,
         Ok(Call::Audits(IAuditsCalls::reveal(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
         Ok(Call::Disputes(IDisputesCalls::revealVerdict(reveal))) => 40_000 + 2_000 * reveal.leaves.len() as u64,
+        Ok(Call::Governance(
+            IGovernanceCalls::deposit(_)
+            | IGovernanceCalls::vote(_)
+            | IGovernanceCalls::voteWeighted(_)
+            | IGovernanceCalls::cancel(_),
+        )) => 40_000,
+        Ok(Call::Governance(_)) => 200_000,
+        Ok(Call::Staking(IStakingCalls::register(_) | IStakingCalls::rotateKeys(_))) => 500_000,
+        Ok(Call::Staking(IStakingCalls::reportEquivocation(_))) => 1_000_000,
         Ok(_) | Err(_) => 60_000,
     };
     21_000 + bytes + call

@@ -13,7 +13,7 @@ use assay_types::{Receipt, TxFailure};
 use crate::{
     accounts::Account,
     check::Checked,
-    claims, execute, fees, keys, market,
+    claims, execute, fees, governance, keys, market,
     money::{self, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, Reject, Stop},
     schedule, staking,
@@ -42,6 +42,8 @@ pub struct BlockOutput {
     pub end_logs: Vec<Log>,
     /// Gas of all transactions.
     pub gas_used: u64,
+    /// Gas they could have used.
+    pub gas_limit: u64,
     /// Base fee they paid.
     pub base_fee: u128,
     /// Commitment to receipts and events.
@@ -51,7 +53,14 @@ pub struct BlockOutput {
 impl<'a> BlockBuilder<'a> {
     /// Starts the block `ctx` on the state `parent`.
     pub fn new(parent: &'a dyn StateRead, ctx: BlockContext) -> Self {
+        Self::of_program(parent, ctx, governance::upgrade::PROTOCOL_VERSION)
+    }
+
+    /// As [`Self::new`] for a program that knows protocol versions up to `known`: a block under a higher one is not
+    /// executed, and [`Self::finish`] says which upgrade is needed.
+    pub fn of_program(parent: &'a dyn StateRead, ctx: BlockContext, known: u32) -> Self {
         let env = Env::load(parent, ctx).and_then(|env| {
+            governance::upgrade::check(parent, env.height(), known)?;
             let follows = env.tip.height.checked_add(1) == Some(env.height());
             if follows { Ok(env) } else { Err(BrokenInvariant::Context) }
         });
@@ -141,7 +150,8 @@ impl<'a> BlockBuilder<'a> {
         state.absorb(changes);
         let changes = state.into_changes();
         money::check_changes(parent, &changes)?;
-        Ok(BlockOutput { changes, receipts, end_logs, gas_used, base_fee, receipts_root })
+        let gas_limit = env.params.block_gas_limit;
+        Ok(BlockOutput { changes, receipts, end_logs, gas_used, gas_limit, base_fee, receipts_root })
     }
 }
 
@@ -150,6 +160,7 @@ impl<'a> BlockBuilder<'a> {
 fn end_block(step: &mut Step<'_>) -> Done {
     market::clearing::run(step)?;
     schedule::run_due(step)?;
+    governance::run(step)?;
     market::orders::refresh(step)?;
     market::epochs::close_if_over(step)?;
     claims::margin::run(step)?;

@@ -13,6 +13,7 @@ use crate::{
     execute, gas, keys,
     money::books,
     reject::{BrokenInvariant, Done, Failure, Stop},
+    rewards,
     state::StateRead,
     step::{BlockContext, Env, Step, Tip, read},
 };
@@ -134,6 +135,7 @@ pub(crate) fn chain_view(step: &Step<'_>, call: &IChainCalls) -> Done<Bytes> {
                 collateral: books.collateral,
                 stake: books.stake,
                 treasury: books.treasury,
+                inflation: rewards::Issuance::load(&step.state)?.rate,
             })
         }
         IChainCalls::validators(_) => IChain::validatorsCall::abi_encode_returns(&step.env.seats),

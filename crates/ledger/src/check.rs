@@ -10,7 +10,7 @@ use assay_types::{
     Call, CallError, Genesis,
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
-        IProviders::IProvidersCalls,
+        IProviders::IProvidersCalls, IRewards::IRewardsCalls,
     },
 };
 
@@ -51,6 +51,15 @@ impl CheckRules {
             tx_bytes_limit: params.tx_bytes_limit,
             block_gas_limit: params.block_gas_limit,
         })
+    }
+
+    /// Whether a transaction that passed the check under other rules of the same network passes it under these, which
+    /// a vote may have changed since.
+    pub fn hold(&self, checked: &Checked) -> Result<(), Reject> {
+        if checked.raw.len() > usize::try_from(self.tx_bytes_limit).unwrap_or(usize::MAX) {
+            return Err(Reject::Oversized);
+        }
+        if checked.gas_limit > self.block_gas_limit { Err(Reject::GasLimitTooHigh) } else { Ok(()) }
     }
 }
 
@@ -169,9 +178,11 @@ pub(crate) fn is_view(call: &Call) -> bool {
         Call::Providers(call) => matches!(call, IProvidersCalls::provider(_) | IProvidersCalls::providers(_)),
         Call::Jobs(call) => matches!(call, IJobsCalls::job(_) | IJobsCalls::escrowFor(_)),
         Call::Claims(call) => crate::claims::calls::is_view(call),
+        Call::Governance(call) => crate::governance::calls::is_view(call),
         Call::Market(call) => matches!(call, IMarketCalls::order(_) | IMarketCalls::quote(_)),
         Call::Audits(call) => matches!(call, IAuditsCalls::locks(_)),
         Call::Capacity(call) => matches!(call, ICapacityCalls::standing(_)),
         Call::Staking(call) => crate::staking::calls::is_view(call),
+        Call::Rewards(call) => !matches!(call, IRewardsCalls::claim(_)),
     }
 }

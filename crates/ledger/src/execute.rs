@@ -7,11 +7,11 @@ use assay_types::Call;
 use crate::{
     audits,
     call::chain_view,
-    capacity, claims, disputes, jobs, market,
+    capacity, claims, disputes, governance, jobs, market,
     money::{Pot, transfer},
     providers,
     reject::Done,
-    staking,
+    rewards, staking,
     step::Step,
 };
 
@@ -35,5 +35,7 @@ pub(crate) fn execute(
         Call::Audits(call) => audits::calls::execute(step, sender, value, call),
         Call::Capacity(call) => capacity::calls::execute(step, sender, value, call),
         Call::Staking(call) => staking::calls::execute(step, sender, value, call),
+        Call::Rewards(call) => rewards::calls::execute(step, sender, value, call),
+        Call::Governance(call) => governance::calls::execute(step, sender, value, call),
     }
 }

@@ -14,13 +14,14 @@
 //! | safeBatchTransferFrom | 40,000 + 20,000 an id |
 //! | register and rotateKeys of a validator (two pairings) | 500,000 |
 //! | reportEquivocation (four pairings) | 1,000,000 |
+//! | a proposal | 200,000 |
 //! | any other call | 40,000 |
 
 use assay_types::{
     Call,
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IClaims::IClaimsCalls, IDisputes::IDisputesCalls,
-        IJobs::IJobsCalls, IProviders::IProvidersCalls, IStaking::IStakingCalls,
+        IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IProviders::IProvidersCalls, IStaking::IStakingCalls,
     },
 };
 
@@ -72,6 +73,16 @@ fn call_cost(call: &Call) -> u64 {
         Call::Capacity(ICapacityCalls::open(_)) => LARGE,
         Call::Staking(IStakingCalls::register(_) | IStakingCalls::rotateKeys(_)) => POSSESSION,
         Call::Staking(IStakingCalls::reportEquivocation(_)) => EVIDENCE,
+        Call::Governance(
+            IGovernanceCalls::deposit(_)
+            | IGovernanceCalls::vote(_)
+            | IGovernanceCalls::voteWeighted(_)
+            | IGovernanceCalls::cancel(_)
+            | IGovernanceCalls::proposal(_)
+            | IGovernanceCalls::checkParams(_)
+            | IGovernanceCalls::upgrade(_),
+        ) => SMALL,
+        Call::Governance(_) => 200_000,
         Call::Providers(_)
         | Call::Jobs(_)
         | Call::Disputes(_)
@@ -80,6 +91,7 @@ fn call_cost(call: &Call) -> u64 {
         | Call::Claims(_)
         | Call::Audits(_)
         | Call::Capacity(_)
-        | Call::Staking(_) => SMALL,
+        | Call::Staking(_)
+        | Call::Rewards(_) => SMALL,
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     keys,
     money::{Pot, transfer},
     reject::Stop,
+    rewards,
     schedule::{self, Due},
     staking,
     state::{Changes, MemState},
@@ -49,7 +50,7 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
             beacon,
             crypto: &AtGenesis,
         },
-        params: genesis.params.clone(),
+        params: genesis.params.clone().into(),
         network: Network::of(genesis),
         tip,
         seats: Vec::new(),
@@ -66,6 +67,7 @@ pub fn genesis_state(genesis: &Genesis) -> Result<Changes, GenesisError> {
     }
     staking::genesis(&mut step, &genesis.validators).map_err(overflow)?;
     transfer(&mut step, Pot::Mint, Pot::Treasury, genesis.treasury).map_err(overflow)?;
+    rewards::begin(&mut step);
     if genesis.params.capacity_round_blocks > 0 {
         schedule::at(&mut step, u64::from(genesis.params.capacity_round_blocks), Due::Round(0, Default::default()));
     }

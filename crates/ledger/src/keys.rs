@@ -82,6 +82,8 @@ pub(crate) const DUE_ROUND: u8 = 0x4a;
 pub(crate) const DUE_CHALLENGE: u8 = 0x4b;
 /// Stake on its way that a slash has not reached yet: height, validator, flight.
 pub(crate) const DUE_SWEEP: u8 = 0x4c;
+/// Proposals with a stage that ends: milliseconds, not a height; proposal.
+pub(crate) const DUE_PROPOSAL: u8 = 0x4e;
 /// Lots that lack providers: job, lot.
 pub(crate) const WANTED: u8 = 0x43;
 
@@ -148,6 +150,26 @@ pub(crate) const KEY_OWNER: u8 = 0x79;
 pub(crate) const ALIVE: u8 = 0x7a;
 /// Sums and counters of staking.
 pub(crate) const STAKING: u8 = 0x7b;
+/// What payments for work burned: provider, epoch, class.
+pub(crate) const WORK_BURNED: u8 = 0x90;
+/// Ended epochs whose emission may still be paid.
+pub(crate) const EMISSION: u8 = 0x91;
+/// Where inflation and emission stand.
+pub(crate) const ISSUED: u8 = 0x92;
+/// Proposals.
+pub(crate) const PROPOSAL: u8 = 0x80;
+/// Who deposited how much behind a proposal; the money itself is a bond.
+pub(crate) const DEPOSIT: u8 = 0x81;
+/// Votes: proposal, voter.
+pub(crate) const VOTE: u8 = 0x82;
+/// The same by stake: proposal, stake, voter.
+pub(crate) const VOTE_RANK: u8 = 0x83;
+/// How many proposals there are.
+pub(crate) const GOV_COUNTS: u8 = 0x84;
+/// The protocol version, and the next.
+pub(crate) const PROTOCOL: u8 = 0x85;
+/// Classes that are being retired.
+pub(crate) const RETIRING: u8 = 0x86;
 
 /// Beacons of the latest blocks, one entry a slot: a draw takes that of a fixed height, however late it is made.
 pub(crate) fn beacon(height: u64) -> Vec<u8> {

@@ -63,6 +63,8 @@ pub(crate) enum Pot {
     Treasury,
     /// A slash that may still be excused.
     Appeal(u64),
+    /// What stands behind a proposal.
+    Proposal(u64),
     /// Grains that did not exist before: a source only.
     Mint,
     /// Grains that are no more: a sink only.
@@ -89,6 +91,7 @@ impl Pot {
             Self::Rewards(validator) => keys::key(BOND, &[&[9], validator.as_slice()]),
             Self::Commission(validator) => keys::key(BOND, &[&[10], validator.as_slice()]),
             Self::Unbonding(id) => keys::key(BOND, &[&[11], &id.to_be_bytes()]),
+            Self::Proposal(id) => keys::key(BOND, &[&[0x80], &id.to_be_bytes()]),
             Self::Mint => vec![MINTED],
             Self::Burn => vec![BURNED],
         }

@@ -7,13 +7,13 @@ use assay_types::{
     Grains, JobId, Params,
     view::{
         BookView, ClaimView, ClassView, DecentralisationView, DelegationView, EpochView, EstimateView, FlightView,
-        IssuanceView, JobSummary, JobView, LotView, OrderView, ProviderView, RiskView, Role, ValidatorView, WaitingLot,
-        WorkItem,
+        IssuanceView, JobSummary, JobView, LotView, OrderView, ProposalView, ProtocolView, ProviderView, RiskView,
+        Role, ValidatorView, VoteView, WaitingLot, WorkItem,
     },
 };
 
 use crate::{
-    claims,
+    claims, governance,
     jobs::{self, result::JobResult},
     keys, market, providers,
     reputation::Lens,
@@ -24,7 +24,7 @@ use crate::{
 
 /// The consensus parameters in force.
 pub fn params(view: &dyn StateRead) -> Option<Params> {
-    serde_json::from_slice(&view.get(&keys::params())?).ok()
+    crate::params::params(view).map(std::sync::Arc::unwrap_or_clone)
 }
 
 /// Accounts of the seats of the next block's epoch, in order of their network keys.
@@ -157,6 +157,26 @@ pub fn unbondings(view: &dyn StateRead, delegator: Address) -> Vec<FlightView> {
 /// How few seats, and how little stake, could stop the network.
 pub fn decentralisation(view: &dyn StateRead) -> Option<DecentralisationView> {
     staking::views::decentralisation(view).ok()
+}
+
+/// Proposals, the latest first.
+pub fn proposals(view: &dyn StateRead, limit: usize) -> Vec<ProposalView> {
+    governance::views::proposals(view, limit).unwrap_or_default()
+}
+
+/// One proposal.
+pub fn proposal(view: &dyn StateRead, id: u64) -> Option<ProposalView> {
+    governance::views::proposal(view, id).ok().flatten()
+}
+
+/// Votes of a proposal while it is voted on, by voter.
+pub fn votes(view: &dyn StateRead, id: u64, limit: usize) -> Vec<VoteView> {
+    governance::views::votes_of(view, id, limit).unwrap_or_default()
+}
+
+/// The protocol version in force, and the upgrade that is scheduled.
+pub fn protocol(view: &dyn StateRead) -> Option<ProtocolView> {
+    governance::views::protocol(view).ok()
 }
 
 /// What concerns an account now: its replicas, what it witnesses, what it judges, its own open jobs.

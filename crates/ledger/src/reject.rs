@@ -223,6 +223,33 @@ codes! {
         EvidenceTooOld = 322 "the committee of that epoch is forgotten, as its stake has left, or not known yet",
         EvidenceKnown = 323 "this validator was found guilty already",
         NotJudge = 324 "this validator had no seat when this was opened: those who had one judge it",
+        ProposalText = 330 "a title has 1 to 128 bytes, the place of its text at most 256, both without control characters",
+        TooManyProposals = 331 "as many proposals are open as the network allows",
+        DepositTooSmall = 332 "a deposit is at least the network's share of the least deposit, or all that is missing",
+        UnknownProposal = 333 "there is no such proposal",
+        NotDepositing = 334 "the proposal takes no deposits, and cannot be cancelled, once voting has begun or it is over",
+        NotVoting = 335 "the proposal takes no votes",
+        BadVote = 336 "an option is 1, 2, 3 or 4; shares of a vote add up to 10,000 basis points",
+        NoStake = 337 "only bonded stake votes, and this account has none",
+        VoteTooSmall = 338 "the network counts a limited number of votes, and all that are cast have at least this stake",
+        NotProposer = 339 "only its proposer may do this",
+        ParamsMalformed = 340 "the changes are not one JSON object of at most 4,096 bytes that names each parameter once",
+        ParamUnknown = 341 "there is no parameter of this name",
+        ParamValue = 342 "a value is not of its parameter's kind",
+        ParamFixed = 343 "this parameter cannot be changed after genesis",
+        ParamOwnKind = 344 "classes and runtimes are changed by proposals of their own",
+        ParamBounds = 345 "a parameter would be out of its bounds, alone or beside the others",
+        ParamsSame = 346 "nothing would be another than it is",
+        ClassInvalid = 347 "this is not the JSON of a class that is not retired and keeps the rules of classes",
+        ClassTaken = 348 "a class has or had this number or name",
+        ClassSplits = 349 "a class with a book would get another under it: retire it first",
+        PaymentInvalid = 350 "a payment is more than nothing and goes to an account that is not the protocol's",
+        TreasuryShort = 351 "the treasury holds less",
+        RuntimeStands = 352 "the runtime is active already, or it is not, or it is the last",
+        UpgradeInvalid = 353 "an upgrade has a name of 1 to 32 bytes and a protocol version above the one in force",
+        UpgradePast = 354 "the height of the upgrade has passed",
+        UpgradeNone = 355 "no upgrade is scheduled",
+        NothingOwed = 360 "no emission is owed for ended epochs: it is paid with the next payment for work, or was already",
     }
 }
 
@@ -280,6 +307,16 @@ pub enum BrokenInvariant {
     EscrowLeft,
     /// A block's height is not its parent's plus one, or its time lies before its parent's.
     Context,
+    /// The block is under a protocol version that this program does not know: nothing is broken, but a newer
+    /// program has to go on.
+    UpgradeNeeded {
+        /// Of the block.
+        height: u64,
+        /// The version.
+        version: u32,
+        /// Of the upgrade that brought it.
+        name: crate::governance::upgrade::UpgradeName,
+    },
 }
 
 impl std::fmt::Display for BrokenInvariant {
@@ -294,6 +331,9 @@ impl std::fmt::Display for BrokenInvariant {
             Self::EndBlock(failure) => write!(f, "the end of the block refused its own step: {failure}"),
             Self::EscrowLeft => f.write_str("a closed job left escrow behind"),
             Self::Context => f.write_str("the block does not follow its parent in height and time"),
+            Self::UpgradeNeeded { height, version, name } => {
+                write!(f, "from height {height} on the network runs protocol version {version} (upgrade \"{name}\")")
+            }
         }
     }
 }

@@ -35,7 +35,6 @@ use assay_types::{GenesisValidator, Grains, Seat};
 
 pub use committees::{committee, peers};
 pub(crate) use delegations::delegations_of;
-#[cfg_attr(not(test), expect(unused_imports, reason = "the rewards of a block are handed out elsewhere"))]
 pub(crate) use rewards::reward;
 pub(crate) use validators::Validator;
 
@@ -103,3 +102,6 @@ pub(crate) fn is_seated(view: &dyn StateRead, account: &Address) -> bool {
 pub(crate) fn seats(view: &dyn StateRead) -> Vec<Seat> {
     committees::present(view).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! A step writes into its own overlay and log; whoever runs it keeps both or drops both.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, Log};
 use alloy_sol_types::SolEvent;
 use assay_types::{Genesis, Params};
@@ -9,7 +11,7 @@ use assay_types::{Genesis, Params};
 use crate::{
     codec::{self, Wire, record},
     crypto::ConsensusCrypto,
-    keys,
+    keys, params,
     reject::BrokenInvariant,
     staking::committees,
     state::{Overlay, StateRead},
@@ -105,7 +107,7 @@ impl Network {
 #[derive(Debug, Clone)]
 pub(crate) struct Env {
     pub(crate) ctx: BlockContext,
-    pub(crate) params: Params,
+    pub(crate) params: Arc<Params>,
     pub(crate) network: Network,
     pub(crate) tip: Tip,
     /// Accounts of the seats of this block's epoch, in order of their network keys.
@@ -139,9 +141,8 @@ impl Env {
 }
 
 /// The consensus parameters in force.
-pub(crate) fn params_of(view: &dyn StateRead) -> Result<Params, BrokenInvariant> {
-    let params = view.get(&keys::params()).ok_or(BrokenInvariant::NoGenesis)?;
-    serde_json::from_slice(&params).map_err(|_| BrokenInvariant::Corrupt(keys::META))
+pub(crate) fn params_of(view: &dyn StateRead) -> Result<Arc<Params>, BrokenInvariant> {
+    params::load(view)
 }
 
 /// Reads the record at `key`.

@@ -15,6 +15,7 @@ use assay_types::{
         IJobs::IJobsEvents,
         IMarket::{self, IMarketEvents},
         IProviders,
+        IRewards::IRewardsEvents,
     },
     system,
     view::OrderKind,
@@ -67,6 +68,9 @@ pub(crate) struct Market {
     seals: BTreeMap<B256, Grains>,
     /// Fees that traders paid.
     fees: Grains,
+    /// What burned of what they were paid, and what they were paid back of that.
+    burned: Grains,
+    emitted: Grains,
     counts: Counts,
 }
 
@@ -80,6 +84,8 @@ impl Market {
             sold: BTreeSet::new(),
             seals: BTreeMap::new(),
             fees: 0,
+            burned: 0,
+            emitted: 0,
             counts: Counts::default(),
         }
     }
@@ -114,6 +120,7 @@ impl Market {
                 let turned = IProviders::ProviderUpdated::decode_log(log).map(|event| event.provider);
                 self.counts.turns += u32::from(turned == Ok(address(&provider_name(TURNCOAT))));
             }
+            system::REWARDS => self.note_reward(&IRewardsEvents::decode_log(log).expect("an event of rewards").data),
             _ => {}
         }
     }
@@ -167,6 +174,15 @@ impl Market {
         self.counts.wash_epochs += u32::from(owners == 1 && sold.contains(&address(WASH_OWNER)));
     }
 
+    fn note_reward(&mut self, event: &IRewardsEvents) {
+        let trades = |account: Address| traders::accounts().any(|trader| trader == account);
+        match event {
+            IRewardsEvents::PaymentBurned(burn) if trades(burn.provider) => self.burned += burn.burned,
+            IRewardsEvents::EmissionPaid(paid) if trades(paid.provider) => self.emitted += paid.amount,
+            _ => {}
+        }
+    }
+
     fn note_seal(&mut self, event: &IJobsEvents) {
         match event {
             IJobsEvents::BidSealed(seal) if seal.renter == address(GRIEFER) => {
@@ -202,7 +218,9 @@ impl Market {
             had += OPENING_BALANCE;
             have += account(state, trader).balance + collateral;
         }
-        assert_eq!(have + self.fees + self.counts.forfeited, had, "the traders' money is not all accounted for");
+        let gone = self.fees + self.burned + self.counts.forfeited;
+        assert!(self.emitted <= self.burned, "more came back than burned");
+        assert_eq!(have + gone, had + self.emitted, "the traders' money is not all accounted for");
         self.counts.clone()
     }
 }

@@ -38,3 +38,11 @@ alloy_sol_types::sol!(
     #![sol(all_derives)]
     "../../contracts/interfaces/IStaking.sol"
 );
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IGovernance.sol"
+);
+alloy_sol_types::sol!(
+    #![sol(all_derives)]
+    "../../contracts/interfaces/IRewards.sol"
+);

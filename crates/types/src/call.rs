@@ -9,8 +9,8 @@ use alloy_sol_types::SolInterface;
 use crate::{
     abi::{
         IAudits::IAuditsCalls, ICapacity::ICapacityCalls, IChain::IChainCalls, IClaims::IClaimsCalls,
-        IDisputes::IDisputesCalls, IJobs::IJobsCalls, IMarket::IMarketCalls, IProviders::IProvidersCalls,
-        IStaking::IStakingCalls,
+        IDisputes::IDisputesCalls, IGovernance::IGovernanceCalls, IJobs::IJobsCalls, IMarket::IMarketCalls,
+        IProviders::IProvidersCalls, IRewards::IRewardsCalls, IStaking::IStakingCalls,
     },
     system,
 };
@@ -38,6 +38,10 @@ pub enum Call {
     Capacity(ICapacityCalls),
     /// A call of [`crate::abi::IStaking`].
     Staking(IStakingCalls),
+    /// A call of [`crate::abi::IGovernance`].
+    Governance(IGovernanceCalls),
+    /// A call of [`crate::abi::IRewards`].
+    Rewards(IRewardsCalls),
 }
 
 /// Why calldata is not a call.
@@ -71,6 +75,8 @@ impl Call {
             system::AUDITS => strict(input).map(Call::Audits),
             system::CAPACITY => strict(input).map(Call::Capacity),
             system::STAKING => strict(input).map(Call::Staking),
+            system::GOVERNANCE => strict(input).map(Call::Governance),
+            system::REWARDS => strict(input).map(Call::Rewards),
             _ if input.is_empty() => Ok(Call::Transfer),
             _ => Err(CallError::DataToAccount),
         }

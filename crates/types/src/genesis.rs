@@ -7,7 +7,7 @@ mod changes;
 
 use std::collections::BTreeSet;
 
-pub use changes::{ChangesError, ParamChanges};
+pub use changes::{ChangesError, FIXED, ParamChanges};
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,8 @@ pub struct GenesisValidator {
 fn default_commission_bps() -> u32 {
     500
 }
+
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
 /// Consensus parameters. Times are milliseconds, windows are blocks, shares are basis points.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +174,29 @@ pub struct Params {
     pub delivery_witnesses: u32,
     /// Height-indexed events handled at the end of one block; the rest wait for the next.
     pub max_due_per_block: u32,
+    /// Deposits that bring a proposal to a vote, grains.
+    #[serde(with = "as_string")]
+    pub gov_min_deposit: Grains,
+    /// Least part of that a proposer or depositor puts down at a time.
+    pub gov_initial_deposit_bps: u32,
+    /// Time in which deposits are taken.
+    pub gov_deposit_ms: u64,
+    /// Time in which votes are taken.
+    pub gov_voting_ms: u64,
+    /// Time from an accepted proposal to its execution.
+    pub gov_timelock_ms: u64,
+    /// Share of the bonded stake that has to vote.
+    pub gov_quorum_bps: u32,
+    /// Share of the stake that did not abstain above which a proposal is accepted.
+    pub gov_threshold_bps: u32,
+    /// Share of the stake that voted above which "no with veto" burns the deposits.
+    pub gov_veto_bps: u32,
+    /// Share of the deposits burned when a proposer cancels.
+    pub gov_cancel_burn_bps: u32,
+    /// Votes of a proposal that are counted, those of most stake.
+    pub gov_max_votes: u32,
+    /// Proposals open at a time.
+    pub gov_max_open: u32,
     /// Runtimes jobs may name and adjudicators run.
     pub runtimes: Vec<B256>,
     /// What is traded.
@@ -186,6 +211,28 @@ pub struct Params {
     pub index_min_volume: u64,
     /// Share of an index's weight that one owner has at most.
     pub index_cap_bps: u32,
+    /// Least yearly inflation that pays for security, of the supply.
+    pub inflation_min_bps: u32,
+    /// And most.
+    pub inflation_max_bps: u32,
+    /// What inflation rises by in a year in which nothing is bonded.
+    pub inflation_change_bps: u32,
+    /// Bonded part of the supply at which inflation stands.
+    pub goal_bonded_bps: u32,
+    /// The treasury's share of it; the rest is the validators'.
+    pub treasury_share_bps: u32,
+    /// Share of every payment for work that is burned.
+    pub job_burn_bps: u32,
+    /// Most that all providers together are paid beside their prices in a year, of the supply.
+    pub emission_bps_a_year: u32,
+    /// Most that a provider is paid so, of what its own payments burned.
+    pub emission_cap_bps: u32,
+    /// Utilisation of a class from which on its providers have the whole of their share.
+    pub emission_full_bps: u32,
+    /// Epochs in which what a provider is owed so is paid out; later it is not minted.
+    pub emission_claim_epochs: u32,
+    /// Most time for which is minted at once: what a halt mints.
+    pub max_mint_gap_ms: u64,
     /// Open orders of an account, jobs included.
     pub max_orders_per_account: u32,
     /// Orders with a minimum fill that rest in a book: each may cost a clearing of its own.
@@ -309,6 +356,18 @@ impl Default for Params {
             delivery_bond: GRAINS_PER_KRT / 10,
             delivery_witnesses: 3,
             max_due_per_block: 256,
+            // Periods and shares as on the Cosmos Hub, but for a timelock, which it does not have.
+            gov_min_deposit: 500 * GRAINS_PER_KRT,
+            gov_initial_deposit_bps: 1_000,
+            gov_deposit_ms: 14 * DAY_MS,
+            gov_voting_ms: 14 * DAY_MS,
+            gov_timelock_ms: 2 * DAY_MS,
+            gov_quorum_bps: 3_340,
+            gov_threshold_bps: 5_000,
+            gov_veto_bps: 3_340,
+            gov_cancel_burn_bps: 5_000,
+            gov_max_votes: 512,
+            gov_max_open: 64,
             runtimes: Vec::new(),
             classes: vec![Class::any_cpu(11 * GRAINS_PER_KRT / 10_000)],
             band_bps: 1_250,
@@ -316,6 +375,18 @@ impl Default for Params {
             index_min_owners: 10,
             index_min_volume: 1_000,
             index_cap_bps: 1_000,
+            inflation_min_bps: 200,
+            inflation_max_bps: 1_000,
+            inflation_change_bps: 800,
+            goal_bonded_bps: 5_000,
+            treasury_share_bps: 1_000,
+            job_burn_bps: 500,
+            emission_bps_a_year: 200,
+            emission_cap_bps: 5_000,
+            emission_full_bps: 7_000,
+            // A month of epochs of 1,200 blocks of 500 ms.
+            emission_claim_epochs: 4_320,
+            max_mint_gap_ms: 14_400_000,
             max_orders_per_account: 256,
             max_min_fills_per_book: 32,
             max_order_lifetime: 1_000_000,
@@ -508,10 +579,34 @@ impl Params {
             ("max_attempts", self.max_attempts >= 1),
             ("delivery_witnesses", self.delivery_witnesses >= 1),
             ("max_due_per_block", self.max_due_per_block >= 1),
+            ("gov_min_deposit", self.gov_min_deposit >= 1),
+            ("gov_initial_deposit_bps", self.gov_initial_deposit_bps >= 500 && self.gov_initial_deposit_bps <= 10_000),
+            ("gov_deposit_ms", self.gov_deposit_ms >= 1_000 && self.gov_deposit_ms <= 90 * DAY_MS),
+            ("gov_voting_ms", self.gov_voting_ms >= 1_000 && self.gov_voting_ms <= 90 * DAY_MS),
+            ("gov_timelock_ms", self.gov_timelock_ms <= 90 * DAY_MS),
+            ("gov_quorum_bps", self.gov_quorum_bps >= 1 && self.gov_quorum_bps <= 10_000),
+            // Below a half, both a proposal and its opposite could be accepted.
+            ("gov_threshold_bps", self.gov_threshold_bps >= 5_000 && self.gov_threshold_bps < 10_000),
+            ("gov_veto_bps", self.gov_veto_bps >= 1 && self.gov_veto_bps <= 10_000),
+            ("gov_cancel_burn_bps", self.gov_cancel_burn_bps <= 10_000),
+            ("gov_max_votes", self.gov_max_votes >= 16 && self.gov_max_votes <= 4_096),
+            ("gov_max_open", self.gov_max_open >= 1 && self.gov_max_open <= 1_024),
             ("band_bps", self.band_bps >= 1 && self.band_bps <= 10_000),
             ("epoch_blocks", self.epoch_blocks >= 2),
             ("index_cap_bps", self.index_cap_bps >= 1 && self.index_cap_bps <= 10_000),
             ("index_min_owners", self.index_min_owners >= 1),
+            ("inflation_min_bps", self.inflation_min_bps <= self.inflation_max_bps),
+            ("inflation_max_bps", self.inflation_max_bps <= 5_000),
+            ("inflation_change_bps", self.inflation_change_bps <= 10_000),
+            ("goal_bonded_bps", self.goal_bonded_bps >= 1 && self.goal_bonded_bps <= 10_000),
+            ("treasury_share_bps", self.treasury_share_bps <= 10_000),
+            ("job_burn_bps", self.job_burn_bps <= 5_000),
+            ("emission_bps_a_year", self.emission_bps_a_year <= 5_000),
+            // Above its own burn, a provider that buys from itself would print money.
+            ("emission_cap_bps", self.emission_cap_bps <= 10_000),
+            ("emission_full_bps", self.emission_full_bps >= 1 && self.emission_full_bps <= 10_000),
+            ("emission_claim_epochs", self.emission_claim_epochs >= 1 && self.emission_claim_epochs <= 100_000),
+            ("max_mint_gap_ms", self.max_mint_gap_ms >= 1 && self.max_mint_gap_ms <= 31_557_600_000),
             ("max_orders_per_account", self.max_orders_per_account >= 1),
             ("max_order_lifetime", self.max_order_lifetime >= 1),
             ("seal_window", self.seal_window >= 2),

@@ -27,6 +27,6 @@ pub use block::{FinalizedBlock, FinalizedTx, Receipt, RejectCode, TxFailure};
 pub use call::{Call, CallError};
 pub use claim::ClaimId;
 pub use class::{Class, Tier, Unit};
-pub use genesis::{ChangesError, Genesis, GenesisAccount, GenesisError, GenesisValidator, ParamChanges, Params};
+pub use genesis::{ChangesError, FIXED, Genesis, GenesisAccount, GenesisError, GenesisValidator, ParamChanges, Params};
 pub use job::{Abi, Fault, JobCause, JobId, JobOutcome, JobSpec, JobSpecError, Leaf};
 pub use staking::{Seat, committee_hash};

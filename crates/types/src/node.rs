@@ -99,6 +99,9 @@ pub struct StateProof {
     pub header: Bytes,
     /// Encoded finality certificate over it.
     pub certificate: Bytes,
+    /// How the committee came to sit that signed it, from the one the reader knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<Handover>,
 }
 
 /// A final receipt and where it is.

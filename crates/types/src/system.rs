@@ -21,12 +21,17 @@ pub const AUDITS: Address = address!("00000000000000000000000000000000A55A0007")
 pub const CAPACITY: Address = address!("00000000000000000000000000000000A55A0008");
 /// Answers [`crate::abi::IStaking`].
 pub const STAKING: Address = address!("00000000000000000000000000000000A55A0009");
+/// Answers [`crate::abi::IGovernance`].
+pub const GOVERNANCE: Address = address!("00000000000000000000000000000000A55A000A");
+/// Answers [`crate::abi::IRewards`].
+pub const REWARDS: Address = address!("00000000000000000000000000000000A55A000B");
 
 /// What `eth_getCode` answers for a system address (0xfe is EVM INVALID).
 pub const CODE: [u8; 1] = [0xfe];
 
 /// All system addresses, ascending.
-pub const ALL: [Address; 9] = [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, STAKING];
+pub const ALL: [Address; 11] =
+    [PROVIDERS, JOBS, DISPUTES, CHAIN, MARKET, CLAIMS, AUDITS, CAPACITY, STAKING, GOVERNANCE, REWARDS];
 
 /// Whether `address` is one of the protocol's own.
 pub fn is_system(address: &Address) -> bool {

@@ -2,11 +2,13 @@
 //! methods. The ledger's queries fill them; providers, adjudicators and clients act on them.
 
 mod claims;
+mod governance;
 mod market;
 mod risk;
 mod staking;
 
 pub use claims::{ClaimStatus, ClaimView, IssuanceView};
+pub use governance::{ActionView, ProposalStatus, ProposalView, ProtocolView, TallyView, UpgradeView, VoteView};
 pub use market::{
     BookView, ClassView, ClearedView, EpochView, EstimateView, LevelView, OrderKind, OrderView, PriceRange, Unfilled,
 };
@@ -361,7 +363,7 @@ pub struct ProviderView {
     pub lots_settled: u64,
     /// Times it was slashed.
     pub faults: u64,
-    /// Earned over its life.
+    /// Earned for work over its life, less what burned of it.
     #[serde(with = "as_string")]
     pub earned: Grains,
     /// Height before which it is not drawn, because it missed deadlines.
@@ -533,10 +535,10 @@ pub enum Role {
 /// node halts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
-    /// Minted since and at genesis.
+    /// Minted at genesis, and since by inflation and as emission.
     #[serde(with = "as_string")]
     pub minted: Grains,
-    /// Burned: base fees and shares of slashes.
+    /// Burned: base fees, and shares of slashes and of payments for work.
     #[serde(with = "as_string")]
     pub burned: Grains,
     /// In accounts.

@@ -43,49 +43,10 @@ pub(crate) struct UpArgs {
     pub(crate) params: Option<PathBuf>,
 }
 
-/// Options of `init`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  assay init --dir net --validators 4 --providers 3
-  assay node --config net/validator-1/node.toml
-
-`assay up` runs such a network in one process; this makes the files to run each role on its own.")]
-pub(crate) struct InitArgs {
-    /// Directory to make: a genesis, and a home for each role.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// Validators.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=16))]
-    pub(crate) validators: u32,
-    /// Providers, each of another operator.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=16))]
-    pub(crate) providers: u32,
-    /// Port of the first validator's JSON-RPC server; the others take the next ones.
-    #[arg(long, value_name = "PORT", default_value_t = 8545, value_parser = clap::value_parser!(u16).range(1..=65_000))]
-    pub(crate) rpc_port: u16,
-}
-
-/// Options of `node`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "`assay init` makes such files. TOML; paths are relative to the file, unknown fields are refused:
-  genesis = \"genesis.json\"
-  dir = \"state\"
-  keys = \"validator.json\"
-  listen = \"10.0.0.1:26656\"
-  rpc = \"127.0.0.1:8545\"
-  adjudicate = true"
-)]
-pub(crate) struct NodeArgs {
-    /// Configuration file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-}
-
 /// Options of `provider`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "`assay init` makes such files. TOML; paths are relative to the file, unknown fields are refused:
+    after_help = "`assay init --role provider` makes such a file. TOML; paths are relative to the file, unknown fields are refused:
   keys = \"keys\"                      # keystore directory, with `account` if it holds several
   password_file = \"keys/password\"
   data_dir = \"provider\"
@@ -104,6 +65,9 @@ pub(crate) struct ProviderArgs {
     /// Configuration file.
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) config: Option<PathBuf>,
+    /// End when standard input does.
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Subcommand)]

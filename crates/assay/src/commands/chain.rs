@@ -6,7 +6,7 @@ use assay_types::{FinalizedBlock, format_krt, node::NodeStatus, view::Books};
 use jsonrpsee::rpc_params;
 use serde_json::json;
 
-use super::connect;
+use super::{connect, rewards};
 use crate::{
     cli::{ChainCommand, ClientArgs},
     failure::{Code, Failure, Outcome},
@@ -30,7 +30,13 @@ pub(crate) async fn run(command: ChainCommand, terminal: &Terminal) -> Outcome<(
 async fn status(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
     let status: NodeStatus = connect::ask(&client.rpc, "assay_status", rpc_params![]).await?;
     let books: Books = connect::ask(&client.rpc, "assay_books", rpc_params![]).await?;
-    terminal.document(&json!({ "status": status, "books": books, "books_balanced": books.balance() }));
+    let issued = rewards::inflation(client).await?;
+    terminal.document(&json!({
+        "status": status,
+        "books": books,
+        "books_balanced": books.balance(),
+        "inflation_1e18": issued.rate,
+    }));
     let line = |name: &str, value: String| terminal.line(format!("{name:<12} {value}"));
     line("chain id", status.chain_id.to_string());
     line("genesis", status.genesis_hash.to_string());
@@ -41,6 +47,7 @@ async fn status(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
     if let Some(finality) = status.finality_ms {
         line("finality", format!("p50 {} ms, p99 {} ms", finality.p50, finality.p99));
     }
+    line("inflation", format!("{} a year", rewards::of_one(issued.rate)));
     line("node", status.version.clone());
     let mut grid = Grid::new(["books", "KRT"]);
     let rows = [

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use alloy_sol_types::SolCall;
 use assay_client::{Chain, Keystore, RpcChain, RpcConfig, Wallet};
 use assay_types::{Address, B256, Bytes};
 use jsonrpsee::{
@@ -37,6 +38,17 @@ pub(crate) async fn ask<T: DeserializeOwned>(url: &str, method: &str, params: Ar
     client.request(method, params).await.map_err(|e| failed(&e))
 }
 
+/// Asks a system contract, with `eth_call` as any wallet would.
+pub(crate) async fn view<C: SolCall>(url: &str, to: Address, call: &C) -> Outcome<C::Return> {
+    let asked = serde_json::json!({ "to": to, "data": Bytes::from(call.abi_encode()) });
+    let answer: Bytes = ask(url, "eth_call", rpc_params![asked, "latest"]).await?;
+    C::abi_decode_returns(&answer).map_err(|e| {
+        Failure::new(Code::Unreachable, format!("the node at {url} answers something else than `{}`", C::SIGNATURE))
+            .because(&e)
+            .next("is it of the same version? `assay chain status` shows it")
+    })
+}
+
 /// Tries a transaction on a node, as `eth_call` takes it; why it would be refused.
 pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcome<()> {
     let failed = |error: &dyn std::error::Error| {
@@ -49,6 +61,25 @@ pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcom
         Err(ClientError::Call(refusal)) => Err(Failure::new(Code::Refused, "the network would refuse the transaction")
             .why(refusal.message())
             .next("docs/protocol/rejects.md explains the code")),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// Asks a system contract something, by `eth_call`.
+pub(crate) async fn view(url: &str, to: Address, input: &[u8]) -> Outcome<Bytes> {
+    let failed = |error: &dyn std::error::Error| {
+        Failure::new(Code::Unreachable, format!("the node at {url} does not answer"))
+            .because(error)
+            .next("start a network with `assay up`, or name another node with --rpc URL")
+    };
+    let client =
+        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
+    let call = serde_json::json!({ "to": to, "input": Bytes::copy_from_slice(input) });
+    match client.request::<Bytes, _>("eth_call", rpc_params![call, "latest"]).await {
+        Ok(bytes) => Ok(bytes),
+        Err(ClientError::Call(refusal)) => {
+            Err(Failure::new(Code::NotFound, "the chain has no answer to this").why(refusal.message()))
+        }
         Err(error) => Err(failed(&error)),
     }
 }

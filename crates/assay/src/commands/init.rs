@@ -1,118 +1,198 @@
-//! `assay init`: the files of a network whose roles run as processes of their own.
+//! `assay init`: the home of one process: keys and a commented configuration file.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+use assay_chain::keys::ValidatorKeys;
 use assay_client::{Keystore, Wallet};
-use assay_types::{B256, Bytes, format_krt};
-use serde::{Deserialize, Serialize};
+use assay_types::{Address, GenesisValidator, Grains, format_krt, parse_krt};
 use serde_json::json;
 
-use super::connect;
+use super::{connect, node::KeyFile};
 use crate::{
-    cli::InitArgs,
+    cli::{InitArgs, RoleArg},
     failure::{Code, Failure, Outcome},
-    network::{COLLATERAL, Roster, StateDir, ask, create_dir, params, write_file},
+    network::{COLLATERAL, ask, create_dir, read_genesis, write_file},
     terminal::{Terminal, Tone},
 };
 
-/// A validator's keys in a file of their own.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct KeyFile {
-    /// Key of the account that earns its fees.
-    pub(super) account: B256,
-    /// Network and vote keys.
-    pub(super) node: Bytes,
+/// Makes a home.
+pub(crate) fn run(args: &InitArgs, terminal: &Terminal) -> Outcome<()> {
+    let occupied = std::fs::read_dir(&args.home).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied {
+        return Err(Failure::new(Code::DirectoryInUse, format!("{} is not empty", args.home.display()))
+            .why("keys that are there must not be lost")
+            .next("choose another directory with --home"));
+    }
+    let stake = parse_krt(&args.stake).map_err(|e| Failure::new(Code::BadInput, "--stake is no amount").because(&e))?;
+    // Before anything is made.
+    let genesis = args.genesis.as_deref().map(read_genesis).transpose()?;
+    create_dir(&args.home)?;
+    if let Some(genesis) = &genesis {
+        write_file(&args.home.join("genesis.json"), genesis.to_json().as_bytes(), 0o644)?;
+    }
+    match args.role {
+        RoleArg::Validator => validator(args, stake, terminal),
+        RoleArg::Full => {
+            let config = full_toml(&args.node);
+            made(args, "node.toml", &config, "node", terminal)
+        }
+        RoleArg::Provider => provider(args, terminal),
+        RoleArg::Gateway => made(args, "gateway.toml", &gateway_toml(&args.node), "gateway", terminal),
+    }
 }
 
-/// Makes keys, a genesis and a configuration file for each role.
-pub(crate) fn run(args: &InitArgs, terminal: &Terminal) -> Outcome<()> {
-    let dir = StateDir::open(&args.dir, false)?;
-    if dir.genesis()?.is_some() {
-        return Err(Failure::new(Code::DirectoryInUse, format!("{} holds a network already", args.dir.display()))
-            .next("choose another directory with --dir"));
+fn validator(args: &InitArgs, stake: Grains, terminal: &Terminal) -> Outcome<()> {
+    let keys = KeyFile::generate();
+    save_keys(&args.home.join("validator.json"), &keys)?;
+    let (wallet, node) = KeyFile::read(&args.home.join("validator.json"))?;
+    let entry = entry(wallet.address(), &node, stake, &args.address.to_string());
+    let text = serde_json::to_string_pretty(&entry).unwrap_or_default();
+    let listed = args.home.join("validator-entry.json");
+    write_file(&listed, format!("{text}\n").as_bytes(), 0o644)?;
+    let config = args.home.join("node.toml");
+    let toml = node_toml("genesis.json", &args.address.to_string(), "127.0.0.1:8545", "127.0.0.1:9464");
+    write_file(&config, toml.as_bytes(), 0o644)?;
+    if terminal.json() {
+        terminal.document(&json!({ "config": config, "entry_file": listed, "entry": entry }));
+        return Ok(());
     }
-    let spinner = terminal.spinner("network");
-    let roster = Roster::generate(args.validators, args.providers);
-    let genesis = roster.genesis(params(args.providers))?;
-    let rpc = |index: usize| {
-        // Clap keeps the port so low that this cannot wrap.
-        let offset = u16::try_from(index % args.validators as usize).unwrap_or_default();
-        SocketAddr::from((Ipv4Addr::LOCALHOST, args.rpc_port.saturating_add(offset)))
-    };
-    let mut nodes = Vec::new();
-    for (index, (seat, listed)) in roster.validators()?.into_iter().zip(&genesis.validators).enumerate() {
-        let home = dir.join(format!("validator-{}", index + 1));
-        create_dir(&home)?;
-        let keys = KeyFile { account: seat.wallet.key(), node: seat.keys.to_bytes().into() };
-        let text = serde_json::to_string_pretty(&keys).expect("keys are plain data");
-        write_file(&home.join("validator.json"), text.as_bytes(), 0o600)?;
-        let text = format!(
-            "genesis = \"../genesis.json\"\ndir = \"state\"\nkeys = \"validator.json\"\nlisten = \"{}\"\nrpc = \"{}\"\n",
-            listed.address,
-            rpc(index)
-        );
-        nodes.push(config(&home, "node.toml", &text)?);
-    }
-    let mut providers = Vec::new();
-    for (index, wallet) in roster.providers()?.iter().enumerate() {
-        spinner.say(format!("keeping the key of provider {}", index + 1));
-        let home = dir.join(format!("provider-{}", index + 1));
-        keep(&home.join("keys"), wallet)?;
-        let text = format!(
-            "keys = \"keys\"\npassword_file = \"keys/password\"\ndata_dir = \"data\"\nrpc = \"http://{}\"\n\
-             price_per_gigafuel = \"{}\"\ncollateral = \"{}\"\n",
-            rpc(index),
-            format_krt(ask(index)),
-            format_krt(COLLATERAL)
-        );
-        providers.push(config(&home, "provider.toml", &text)?);
-    }
-    spinner.say("keeping the key of the funded account");
-    let keys = dir.join("keys");
-    let renter = roster.renter()?;
-    keep(&keys, &renter)?;
-    // Last, so that a directory half made is not taken for a whole one.
-    dir.adopt(&genesis)?;
-    drop(spinner);
-    terminal.document(&json!({
-        "genesis": dir.join("genesis.json"),
-        "genesis_hash": genesis.hash(),
-        "chain_id": genesis.chain_id,
-        "nodes": nodes,
-        "providers": providers,
-        "rpc_url": format!("http://{}", rpc(0)),
-        "account": renter.address(),
-        "keys": keys,
-    }));
-    terminal.line(terminal.paint(Tone::Good, &format!("A network is ready in {}.", args.dir.display())));
-    terminal.line("\nStart each in a terminal of its own:");
-    for node in &nodes {
-        terminal.line(format!("  assay node --config {}", node.display()));
-    }
-    for provider in &providers {
-        terminal.line(format!("  assay provider --config {}", provider.display()));
+    terminal.line(terminal.paint(Tone::Good, &format!("A validator's home is ready in {}.", args.home.display())));
+    terminal.line(format!("Its entry, in {} for `assay genesis build`:\n{text}", listed.display()));
+    terminal.line(format!(
+        "Keep {} secret and safe: who has it can vote as this validator, and it cannot be had again.",
+        args.home.join("validator.json").display()
+    ));
+    next(args, &config, "node", terminal);
+    Ok(())
+}
+
+fn provider(args: &InitArgs, terminal: &Terminal) -> Outcome<()> {
+    let wallet = Wallet::random();
+    keep(&args.home.join("keys"), &wallet)?;
+    let node = args.node.first().map_or("http://127.0.0.1:8545", String::as_str);
+    let config = args.home.join("provider.toml");
+    write_file(&config, provider_toml(node, ask(0)).as_bytes(), 0o644)?;
+    terminal.document(&json!({ "config": config, "account": wallet.address() }));
+    terminal.line(terminal.paint(Tone::Good, &format!("A provider's home is ready in {}.", args.home.display())));
+    terminal.line(format!(
+        "  account {}\nSend it the collateral, {} KRT, and some more for fees.",
+        wallet.address(),
+        format_krt(COLLATERAL)
+    ));
+    next(args, &config, "provider", terminal);
+    Ok(())
+}
+
+fn made(args: &InitArgs, name: &str, toml: &str, command: &str, terminal: &Terminal) -> Outcome<()> {
+    let config = args.home.join(name);
+    write_file(&config, toml.as_bytes(), 0o644)?;
+    terminal.document(&json!({ "config": config }));
+    terminal.line(terminal.paint(Tone::Good, &format!("A home is ready in {}.", args.home.display())));
+    next(args, &config, command, terminal);
+    Ok(())
+}
+
+fn next(args: &InitArgs, config: &Path, command: &str, terminal: &Terminal) {
+    if args.genesis.is_none() && command == "node" {
+        terminal.line(format!("Put the network's genesis at {}.", args.home.join("genesis.json").display()));
     }
     terminal.line(format!(
-        "\nThen:  assay job submit PROGRAM.wasm --input FILE --wait --rpc http://{} --keys {}",
-        rpc(0),
-        keys.display()
+        "Then:  assay doctor --config {}\n       assay {command} --config {}",
+        config.display(),
+        config.display()
     ));
-    Ok(())
+}
+
+/// What a genesis lists of a validator.
+pub(super) fn entry(account: Address, keys: &ValidatorKeys, stake: Grains, address: &str) -> GenesisValidator {
+    GenesisValidator {
+        account,
+        stake,
+        network_key: keys.network_key(),
+        vote_key: keys.vote_key(),
+        proof_of_possession: keys.proof_of_possession(),
+        address: address.to_owned(),
+    }
+}
+
+/// Writes a key file that only its owner reads.
+pub(super) fn save_keys(path: &Path, keys: &KeyFile) -> Outcome<()> {
+    let text = serde_json::to_string_pretty(keys).unwrap_or_default();
+    write_file(path, text.as_bytes(), 0o600)
 }
 
 /// Keeps a key in a keystore of its own, beside its password.
-fn keep(keys: &Path, wallet: &Wallet) -> Outcome<()> {
+pub(super) fn keep(keys: &Path, wallet: &Wallet) -> Outcome<PathBuf> {
     let (password, _) = connect::password_or_new(&crate::cli::ClientArgs::local(keys.to_owned()))?;
-    Keystore::open(keys)?.import(wallet, &password)?;
-    Ok(())
+    Ok(Keystore::open(keys)?.import(wallet, &password)?)
 }
 
-fn config(home: &Path, name: &str, text: &str) -> Outcome<PathBuf> {
-    let path = home.join(name);
-    write_file(&path, text.as_bytes(), 0o644)?;
-    Ok(path)
+/// A validator's configuration file.
+pub(super) fn node_toml(genesis: &str, listen: &str, rpc: &str, metrics: &str) -> String {
+    format!(
+        "# A validator of assay: `assay node --config` this file. Paths are relative to it.\n\
+         genesis = \"{genesis}\"\n\
+         # Databases. They can be read anew from peers; the keys cannot.\n\
+         dir = \"state\"\n\
+         keys = \"validator.json\"\n\
+         # Where peers connect; the genesis or the chain lists the address they use.\n\
+         listen = \"{listen}\"\n\
+         # JSON-RPC. It has no accounts; put `assay gateway` before it for the public.\n\
+         rpc = \"{rpc}\"\n\
+         # /health, /ready and /metrics, for those who watch over it.\n\
+         metrics = \"{metrics}\"\n\
+         # Re-execute disputed tasks: validators are fined for sleeping through a dispute.\n\
+         adjudicate = true\n"
+    )
+}
+
+fn full_toml(upstream: &[String]) -> String {
+    format!(
+        "# A full node of assay: `assay node --config` this file. Paths are relative to it.\n\
+         genesis = \"genesis.json\"\n\
+         dir = \"state\"\n\
+         # Nodes it takes blocks from. It has no `keys`, so no vote.\n\
+         upstream = {}\n\
+         rpc = \"127.0.0.1:8545\"\n\
+         metrics = \"127.0.0.1:9464\"\n",
+        list(upstream)
+    )
+}
+
+fn gateway_toml(nodes: &[String]) -> String {
+    format!(
+        "# An HTTP edge of assay: `assay gateway --config` this file.\n\
+         listen = \"127.0.0.1:8545\"\n\
+         # The first that is well answers; the others stand by.\n\
+         nodes = {}\n\
+         # /health, /ready and /metrics on an address of their own.\n\
+         metrics = \"127.0.0.1:9465\"\n\
+         # A node this many blocks behind the best is not asked.\n\
+         max_lag_blocks = 20\n\
+         # The price record under /v1, if wanted:\n\
+         # database = \"sqlite:prices.sqlite\"\n",
+        list(nodes)
+    )
+}
+
+/// A provider's configuration file.
+pub(super) fn provider_toml(rpc: &str, ask: Grains) -> String {
+    format!(
+        "# A provider of assay: `assay provider --config` this file. Paths are relative to it.\n\
+         keys = \"keys\"\n\
+         password_file = \"keys/password\"\n\
+         data_dir = \"data\"\n\
+         rpc = \"{rpc}\"\n\
+         # KRT; `assay provider price --help` shows how it can follow your costs.\n\
+         price_per_gigafuel = \"{}\"\n\
+         # KRT behind the work, topped up to this at start.\n\
+         collateral = \"{}\"\n",
+        format_krt(ask),
+        format_krt(COLLATERAL)
+    )
+}
+
+fn list(urls: &[String]) -> String {
+    let quoted: Vec<String> = urls.iter().map(|url| toml::Value::String(url.clone()).to_string()).collect();
+    format!("[{}]", quoted.join(", "))
 }

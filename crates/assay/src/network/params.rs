@@ -26,6 +26,11 @@ impl ParamsFile {
         Ok(Self { path: path.to_owned(), changes })
     }
 
+    /// `params` with what the file says.
+    pub(crate) fn apply(&self, params: &Params) -> Outcome<Params> {
+        self.changes.apply(params).map_err(|e| refused(&self.path, &e))
+    }
+
     fn unusable(&self, why: String, next: &str) -> Failure {
         Failure::new(Code::BadInput, format!("{} cannot be used", self.path.display())).why(why).next(next)
     }
@@ -51,7 +56,7 @@ impl ParamsFile {
 }
 
 /// Parameters of a new network with so many providers.
-pub(super) fn of_new(file: Option<&ParamsFile>, providers: u32) -> Outcome<Params> {
+pub(crate) fn of_new(file: Option<&ParamsFile>, providers: u32) -> Outcome<Params> {
     let defaults = roster::params(providers);
     let Some(file) = file else { return Ok(defaults) };
     let params = file.changes.apply(&defaults).map_err(|e| refused(&file.path, &e))?;
@@ -60,7 +65,7 @@ pub(super) fn of_new(file: Option<&ParamsFile>, providers: u32) -> Outcome<Param
 }
 
 /// A network keeps the parameters it began with: a file that says otherwise is refused.
-pub(super) fn match_existing(file: Option<&ParamsFile>, genesis: &Genesis, dir: &Path) -> Outcome<()> {
+pub(crate) fn match_existing(file: Option<&ParamsFile>, genesis: &Genesis, dir: &Path) -> Outcome<()> {
     let Some(file) = file else { return Ok(()) };
     let others: Vec<&str> = file.changes.differing(&genesis.params).collect();
     if others.is_empty() {
@@ -78,7 +83,10 @@ fn refused(path: &Path, error: &ChangesError) -> Failure {
         ChangesError::Unknown(_) => "`assay chain params --output json` has all names".to_owned(),
         ChangesError::Value { .. } => "write it as `assay chain params --output json` does".to_owned(),
         ChangesError::Bounds(GenesisError::Param(name)) => stands_at(name),
-        ChangesError::Bounds(_) => "leave it out".to_owned(),
+        // These are of a network that runs.
+        ChangesError::Fixed(_) | ChangesError::OwnKind(_) | ChangesError::Nothing | ChangesError::Bounds(_) => {
+            "leave it out".to_owned()
+        }
     };
     Failure::new(Code::BadInput, format!("{} cannot be used", path.display())).because(error).next(next)
 }

@@ -7,12 +7,13 @@ use std::{
 };
 
 use assay_chain::{
-    Node, NodeConfig, StartError,
+    Node, NodeConfig, StartError, UpgradeNeeded,
     host::{DISK_RESERVE_BYTES, Ended, Host, HostedNode},
     mempool::Limits,
 };
 use assay_client::{Chain, RpcChain, RpcConfig, TokioHost};
 use assay_exec::{Engine, EngineConfig};
+use assay_ledger::PROTOCOL_VERSION;
 use assay_provider::{
     AdjudicatorConfig, Misbehaviour, ProviderConfig, RunningAdjudicator, RunningProvider, adjudicator, provider,
 };
@@ -111,8 +112,20 @@ impl Network {
             engine: Arc::new(engine),
             resumed,
         };
+        // Agents wait for the chain: where it ends meanwhile, that is what there is to say.
+        let mut ended = network.ended();
+        let ends = async {
+            match &mut ended {
+                Some(ended) => ended_by_itself(ended).await,
+                None => std::future::pending().await,
+            }
+        };
+        let started = tokio::select! {
+            started = network.start_agents(&options, say) => started,
+            failure = ends => Err(failure),
+        };
         // What did start must stop in order, or the next start finds a torn directory.
-        match network.start_agents(&options, say).await {
+        match started {
             Ok(()) => Ok(network),
             Err(failure) => {
                 network.stop().await;
@@ -259,6 +272,16 @@ pub(crate) async fn ended_by_itself(ended: &mut watch::Receiver<Option<Ended>>) 
     let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
     match why {
         Some(Ended::DiskFull { path, free_bytes }) => disk_full(&path, free_bytes),
+        Some(Ended::UpgradeNeeded(needed)) => {
+            let UpgradeNeeded { height, version, name } = needed;
+            Failure::new(
+                Code::UpgradeNeeded,
+                format!("the network runs protocol version {version} from block {height} on"),
+            )
+            .why(format!("upgrade \"{name}\" was voted for, and this program knows versions up to {PROTOCOL_VERSION}"))
+            .next("install the release that brings it and start again with the same directory: nothing is lost")
+        }
+        Some(Ended::Corrupt { path, what }) => corrupt(&path, &what),
         why => Failure::new(Code::Internal, "the validators stopped by themselves")
             .why(why.map_or_else(|| "a fault of this program".to_owned(), |why| why.to_string()))
             .next("start them again with --log info; nothing final is lost"),
@@ -270,6 +293,14 @@ fn disk_full(path: &Path, free_bytes: u64) -> Failure {
     Failure::new(Code::DiskFull, format!("the disk under {} is full", path.display()))
         .why(format!("{left} MiB are left and {needed} MiB needed, so the validators do not run"))
         .next("free some space and start again: nothing already final is lost")
+}
+
+/// A database that cannot be read is never guessed at: what peers have is whole.
+fn corrupt(path: &Path, what: &str) -> Failure {
+    Failure::new(Code::Corrupt, format!("the state in {} is damaged", path.display()))
+        .why(what)
+        .why("a disk that fails, a copy that was cut short, or another program wrote there")
+        .next("`assay node reset --config FILE --keep-keys` deletes it, keys stay, and the node reads all blocks from its peers")
 }
 
 /// What a node's refusal to start means to its user.
@@ -284,6 +315,7 @@ pub(crate) fn start_failure(error: &StartError) -> Failure {
             Failure::new(Code::ForeignDirectory, "the state directory cannot be used").because(error)
         }
         StartError::DiskFull { path, free_bytes } => disk_full(path, *free_bytes),
+        StartError::Corrupt { path, what } => corrupt(path, what),
         StartError::Directory { path, source } => {
             Failure::io(format!("the validators cannot use {}", path.display()), source)
         }

@@ -1,7 +1,8 @@
 //! Spawning the binary and reading what it says.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
@@ -31,7 +32,15 @@ impl Place {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         command.args(args).current_dir(self.path()).stdin(Stdio::null()).env("NO_COLOR", "1");
-        for name in ["ASSAY_RPC", "ASSAY_KEYS", "ASSAY_ACCOUNT", "ASSAY_PASSWORD_FILE", "ASSAY_JOBS", "ASSAY_LOG"] {
+        for name in [
+            "ASSAY_RPC",
+            "ASSAY_KEYS",
+            "ASSAY_ACCOUNT",
+            "ASSAY_PASSWORD_FILE",
+            "ASSAY_JOBS",
+            "ASSAY_LOG",
+            "ASSAY_LOG_FORMAT",
+        ] {
             command.env_remove(name);
         }
         command
@@ -62,6 +71,12 @@ impl Place {
         said
     }
 
+    /// Starts a command whose standard error is kept in a file.
+    pub(crate) fn start_logged(&self, args: &[&str], log: &str) -> Up {
+        let log = std::fs::File::create(self.path().join(log)).expect("creates");
+        self.start_with(args, Stdio::from(log))
+    }
+
     /// Starts `assay up` on a free port and waits until it is ready.
     pub(crate) fn up(&self, more: &[&str]) -> Up {
         self.start(&[&["up", "--dir", "net", "--rpc-port", "0", "--rest-port", "0"], more].concat())
@@ -69,8 +84,12 @@ impl Place {
 
     /// Starts a command that goes on, and waits until it is ready.
     pub(crate) fn start(&self, args: &[&str]) -> Up {
+        self.start_with(args, Stdio::piped())
+    }
+
+    fn start_with(&self, args: &[&str], stderr: Stdio) -> Up {
         let args = [args, &["--output", "json"]].concat();
-        let mut child = self.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut child = self.command(&args).stdout(Stdio::piped()).stderr(stderr).spawn().expect("starts");
         let mut text = String::new();
         for line in BufReader::new(child.stdout.as_mut().expect("piped")).lines() {
             let line = line.expect("UTF-8");
@@ -89,6 +108,41 @@ impl Place {
     }
 }
 
+/// A port from which four in a row are free now, and four from a hundred above, where metrics are served.
+pub(crate) fn free_ports() -> u16 {
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut ports = (33_000..60_000u16).step_by(4);
+    let skip = usize::try_from(std::process::id() % 1_000).expect("small");
+    let all_free = |port: &u16| (*port..*port + 4).all(|port| free(port) && free(port + 100));
+    ports.nth(skip).into_iter().chain(ports).find(all_free).expect("free ports")
+}
+
+/// A request over HTTP/1.1: the status and the body.
+pub(crate) fn http(url: &str, method: &str, path: &str, body: &[u8]) -> (u16, String) {
+    let host = url.strip_prefix("http://").expect("an http:// address");
+    let mut stream = TcpStream::connect(host).expect("connects");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("is sent");
+    // A server that refuses by the length alone may close before it has read all.
+    stream.write_all(body).ok();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer}"));
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
+    (status, body.to_owned())
+}
+
+/// GET of a JSON document, which may be in chunks.
+pub(crate) fn get(url: &str, path: &str) -> (u16, Value) {
+    let (status, body) = http(url, "GET", path, b"");
+    let (from, to) = (body.find('{').expect("an object"), body.rfind('}').expect("an object"));
+    (status, serde_json::from_str(&body[from..=to]).expect("JSON"))
+}
+
 /// A running command.
 pub(crate) struct Up {
     child: Option<Child>,
@@ -105,6 +159,12 @@ impl Up {
         let mut child = self.child.take().expect("runs");
         child.kill().expect("is killed");
         child.wait().expect("ends");
+    }
+
+    /// Waits until it ends by itself; its exit code and what it said on standard error.
+    pub(crate) fn ends(mut self) -> (Option<i32>, String) {
+        let output = self.child.take().expect("runs").wait_with_output().expect("ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Stops it as Ctrl-C does, and waits for its end.

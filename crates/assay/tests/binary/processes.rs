@@ -1,16 +1,6 @@
-//! `init`, `node`, `provider`: a network of separate processes, one of which is killed.
+//! `devnet init`, `node`, `provider`: a network of separate processes, one of which is killed.
 
-use std::net::TcpListener;
-
-use crate::kit::{Place, Up, root};
-
-/// A port from which four in a row are free now.
-fn free_ports() -> u16 {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let mut ports = (33_000..60_000u16).step_by(4);
-    let skip = usize::try_from(std::process::id() % 1_000).expect("small");
-    ports.nth(skip).into_iter().chain(ports).find(|port| (*port..*port + 4).all(free)).expect("free ports")
-}
+use crate::kit::{Place, Up, free_ports, root};
 
 fn node(place: &Place, number: usize) -> Up {
     place.start(&["node", "--config", &format!("net/validator-{number}/node.toml")])
@@ -20,9 +10,9 @@ fn node(place: &Place, number: usize) -> Up {
 fn roles_run_as_processes_of_their_own_and_one_may_be_killed() {
     let place = Place::new();
     let port = free_ports().to_string();
-    let made = place.json(&["init", "--dir", "net", "--providers", "2", "--rpc-port", &port]);
+    let made = place.json(&["devnet", "init", "--dir", "net", "--providers", "2", "--rpc-port", &port]);
     assert_eq!(made["nodes"].as_array().expect("a list").len(), 4);
-    let said = place.refused(&["init", "--dir", "net"], 8);
+    let said = place.refused(&["devnet", "init", "--dir", "net"], 8);
     assert!(said.contains("holds a network already"), "{said}");
 
     let mut nodes: Vec<Option<Up>> = (1..=4).map(|number| Some(node(&place, number))).collect();

@@ -86,9 +86,14 @@ fn the_help_lists_every_command_and_exit_code() {
     Commands:
       quickstart   Start a network, price an option book on it, verify, pay, report
       up           Keep a network running on this machine
-      init         Make the files of a network whose roles run as processes of their own
-      node         Run one validator
+      devnet       Run a network of separate processes on this machine, with generated homes
+      init         Make the home of one process: keys and a configuration file
+      genesis      Build a genesis from a list of validators, or check one
+      node         Run one validator, or reset its state
       provider     Run one provider
+      gateway      Run an HTTP edge before several nodes, without a chain of its own
+      keys         A validator's keys: show, rotate
+      doctor       Look for what keeps a process from running well, and say how to mend it
       job          Submit, follow, fetch and verify jobs
       order        Orders: list, place, seal, change, cancel, and why one is not filled
       account      Keys and balances
@@ -96,6 +101,8 @@ fn the_help_lists_every_command_and_exit_code() {
       risk         How few could halt the network or take it over, and whose its capacity is
       market       Classes, books, prices, and the auction's rule for everybody to check
       claims       Claims on capacity in a later window: issue, trade, send, see
+      gov          Proposals and votes: parameters, classes, payments, runtimes, upgrades
+      stake        Validators, delegations and rewards
       index        Keep the price record: follow, serve, rebuild
       top          A live view of the market: book, prices, jobs and blocks
       sim          Simulate agents against the market's rules, and cheats against audits
@@ -104,12 +111,14 @@ fn the_help_lists_every_command_and_exit_code() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-          --output <OUTPUT>  How to print the result: tables for people, or one JSON document for
-                             programs [default: table] [possible values: table, json]
-          --log <FILTER>     What to log to standard error, as in `info` or `assay_chain=debug` [env:
-                             ASSAY_LOG=] [default: off]
-      -h, --help             Print help (see more with '--help')
-      -V, --version          Print version
+          --output <OUTPUT>          How to print the result: tables for people, or one JSON document for
+                                     programs [default: table] [possible values: table, json]
+          --log <FILTER>             What to log to standard error, as in `info` or
+                                     `consensus=debug,warn` [env: ASSAY_LOG=] [default: off]
+          --log-format <LOG_FORMAT>  How log lines look [env: ASSAY_LOG_FORMAT=] [default: text]
+                                     [possible values: text, json]
+      -h, --help                     Print help (see more with '--help')
+      -V, --version                  Print version
 
     Exit codes:
       0    done
@@ -122,6 +131,9 @@ fn the_help_lists_every_command_and_exit_code() {
       7    verification failed: the result must not be trusted
       8    this machine is in the way: port taken, state directory in use or foreign, disk full
       9    it took longer than allowed
+      10   the network upgraded: a newer version of this program is needed
+      11   the state on disk is damaged: `assay node reset` and read it from peers again
+      12   `assay doctor` found something that FAILs
       130  interrupted with Ctrl-C
     ");
 }

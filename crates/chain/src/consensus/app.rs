@@ -33,11 +33,11 @@ use super::{
     core::{Core, MAX_STEP_MS, Version, encode_entry},
     outcomes::Outcomes,
 };
-use crate::crypto::Bls;
 use crate::{
     beacon,
     block::{Block, Header, RoundContext, transactions_root},
     committee::Scheme,
+    crypto::Bls,
 };
 
 /// The state database: SHA-256 of the ledger's key to (key, value), ordered, with proofs of presence
@@ -124,7 +124,9 @@ impl App {
             at = older.next().await?.inner().clone();
         };
         while let Some(block) = missing.pop() {
-            version = self.core.execute(&version, &block.header, &block.txs)?;
+            let executed = self.core.execute(&version, &block.header, &block.txs);
+            self.core.halt_if_outdated().await;
+            version = executed?;
             self.core.remember(block.digest(), version.clone());
         }
         Some(version)
@@ -132,7 +134,7 @@ impl App {
 
     /// The rules a header must keep whatever the state says. False is for good.
     fn header_follows(&self, header: &Header, context: &RoundContext, parent: &Version) -> bool {
-        let params = self.core.params();
+        let params = self.core.params(parent);
         let earliest = parent.timestamp_ms.saturating_add(params.min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
         let epoch = self.core.epoch_of(header.height);
@@ -195,11 +197,13 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let (seat, key) = committee.seat_of(self.core.committees.keys())?;
         let (account, reveal) = (seat.account, beacon::reveal(&self.core.namespace, key, height));
         let beacon = beacon::accumulate(parent.beacon, &reveal);
-        let earliest = parent.timestamp_ms.saturating_add(self.core.params().min_block_interval_ms);
+        let earliest = parent.timestamp_ms.saturating_add(self.core.params(&parent).min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
         let timestamp_ms = now_ms(&rt).clamp(earliest, latest);
         let ctx = BlockContext { height, timestamp_ms, proposer: account, beacon, crypto: &Bls };
-        let (txs, version) = self.core.build(&parent, ctx);
+        let built = self.core.build(&parent, ctx);
+        self.core.halt_if_outdated().await;
+        let (txs, version) = built?;
         let merkleized = self.merkleize::<E>(&version, batches).await;
         let next_committee = self.core.next_committee(&version);
         let output = version.output.as_ref()?;
@@ -249,7 +253,9 @@ impl<E: Spawner + StorageContext> Application<E> for App {
                     // Bounded by MAX_STEP_MS: the rule above ties the time to the parent's.
                     sleep_until(&rt, block.header.timestamp_ms.saturating_sub(CLOCK_TOLERANCE_MS)).await;
                 }
-                self.core.execute(&parent, &block.header, &block.txs)?
+                let executed = self.core.execute(&parent, &block.header, &block.txs);
+                self.core.halt_if_outdated().await;
+                executed?
             }
         };
         let merkleized = self.merkleize::<E>(&version, batches).await;

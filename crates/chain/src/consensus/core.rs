@@ -8,10 +8,12 @@ use std::{
     },
 };
 
-use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, CheckRules, Equivocation, Reject, StateRead};
+use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, BrokenInvariant, CheckRules, Equivocation, Reject, StateRead};
 use assay_types::{
-    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params, block::SharedBlock, node::Quantiles,
-    staking::committee_hash,
+    B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params,
+    block::SharedBlock,
+    node::{Handover, Quantiles},
+    staking::{Seat, committee_hash},
 };
 use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{Digestible as _, sha256::Digest};
@@ -20,10 +22,10 @@ use tokio::sync::{broadcast, watch};
 
 use crate::{
     block::{Block, Header, to_b256},
-    committee::{Committee, CommitteeError, Committees, PublicKey, Sitting, namespace},
+    committee::{Committee, CommitteeError, Committees, Sitting, genesis_seats, namespace},
     crypto::Bls,
     mempool::{Mempool, Origin, Space},
-    node::FinalizedTip,
+    node::{FinalizedTip, UpgradeNeeded},
     state::State,
     sync::join::Joined,
 };
@@ -56,7 +58,6 @@ pub(crate) struct Core {
     pub(crate) committees: Committees,
     /// What votes and reveals are bound to.
     pub(crate) namespace: Vec<u8>,
-    pub(crate) public_key: PublicKey,
     /// The epoch under way: that of the block after the tip.
     pub(crate) epoch: watch::Sender<u64>,
     pub(crate) mempool: Arc<Mempool>,
@@ -75,6 +76,10 @@ pub(crate) struct Core {
     pub(crate) network_height: AtomicU64,
     /// Who contradicted itself, and the proof.
     evidence: Mutex<BTreeMap<Equivocation, Bytes>>,
+    /// By the epoch handed over to.
+    handovers: RwLock<BTreeMap<u64, Arc<Handover>>>,
+    /// Set once the chain is at a protocol version that this program does not know.
+    pub(crate) upgrade: watch::Sender<Option<UpgradeNeeded>>,
 }
 
 impl Core {
@@ -82,7 +87,6 @@ impl Core {
         genesis: Genesis,
         genesis_block: Block,
         committees: Committees,
-        public_key: PublicKey,
         limits: crate::mempool::Limits,
     ) -> Self {
         let rules = CheckRules::of_genesis(&genesis);
@@ -93,7 +97,6 @@ impl Core {
             genesis_block,
             committees,
             namespace,
-            public_key,
             epoch: watch::Sender::new(0),
             mempool: Arc::new(mempool),
             versions: Mutex::default(),
@@ -107,6 +110,8 @@ impl Core {
             boundary: Mutex::default(),
             network_height: Default::default(),
             evidence: Mutex::default(),
+            handovers: RwLock::default(),
+            upgrade: watch::Sender::new(None),
         }
     }
 
@@ -152,8 +157,17 @@ impl Core {
         self.versions.lock().insert(digest, version);
     }
 
-    pub(crate) fn params(&self) -> &Params {
-        &self.genesis.params
+    /// The parameters in force for a block on `parent`.
+    pub(crate) fn params(&self, parent: &Version) -> Arc<Params> {
+        assay_ledger::params(&parent.state).unwrap_or_else(|| Arc::new(self.genesis.params.clone()))
+    }
+
+    /// Never returns where the chain is at a protocol version that this program does not know: who can tell neither
+    /// right from wrong says nothing, until the host ends the node.
+    pub(crate) async fn halt_if_outdated(&self) {
+        if self.upgrade.borrow().is_some() {
+            std::future::pending().await
+        }
     }
 
     /// The epoch of a height.
@@ -203,9 +217,10 @@ impl Core {
         self.recent.lock().get(&height).cloned()
     }
 
-    /// Executes a peer's block on its parent. None: the block is invalid for good.
+    /// Executes a peer's block on its parent. None: the block is invalid for good, or an upgrade is needed.
     pub(crate) fn execute(&self, parent: &Version, header: &Header, txs: &[assay_types::Bytes]) -> Option<Version> {
-        let checked = self.mempool.check_all(txs);
+        let rules = CheckRules::of_state(&parent.state).unwrap_or_else(|_| CheckRules::of_genesis(&self.genesis));
+        let checked = self.mempool.check_under(txs, &rules);
         let ctx = context_of(header);
         let mut builder = BlockBuilder::new(&parent.state, ctx);
         for tx in checked {
@@ -225,17 +240,19 @@ impl Core {
                 }
             }
         }
-        Some(self.finish(parent, builder, header.height, header.timestamp_ms, header.beacon))
+        self.finish(parent, builder, header.height, header.timestamp_ms, header.beacon)
     }
 
-    /// Fills a block of this node's own with waiting transactions.
-    pub(crate) fn build(&self, parent: &Version, ctx: BlockContext) -> (Vec<assay_types::Bytes>, Version) {
-        let space = Space { gas: self.params().block_gas_limit, bytes: self.params().block_bytes_limit as usize };
+    /// Fills a block of this node's own with waiting transactions. None: an upgrade is needed.
+    pub(crate) fn build(&self, parent: &Version, ctx: BlockContext) -> Option<(Vec<assay_types::Bytes>, Version)> {
+        let params = self.params(parent);
+        let space = Space { gas: params.block_gas_limit, bytes: params.block_bytes_limit as usize };
+        let rules = CheckRules::of_state(&parent.state).unwrap_or_else(|_| CheckRules::of_genesis(&self.genesis));
         let (height, timestamp_ms, beacon) = (ctx.height, ctx.timestamp_ms, ctx.beacon);
         let mut builder = BlockBuilder::new(&parent.state, ctx);
         let mut txs = Vec::new();
         for tx in self.mempool.propose(&parent.state, builder.base_fee(), space) {
-            match builder.add(&tx) {
+            match rules.hold(&tx).and_then(|()| builder.add(&tx)) {
                 Ok(_) => txs.push(tx.raw.clone()),
                 Err(Reject::BlockGasFull | Reject::BlockBytesFull | Reject::LedgerHalted) => break,
                 // An earlier one of the same sender was refused; this one may fit later.
@@ -246,7 +263,7 @@ impl Core {
                 }
             }
         }
-        (txs, self.finish(parent, builder, height, timestamp_ms, beacon))
+        Some((txs, self.finish(parent, builder, height, timestamp_ms, beacon)?))
     }
 
     fn finish(
@@ -256,11 +273,16 @@ impl Core {
         height: u64,
         timestamp_ms: u64,
         beacon: B256,
-    ) -> Version {
+    ) -> Option<Version> {
         match builder.finish() {
             Ok(output) => {
                 let state = parent.state.with(&output.changes);
-                Version { height, timestamp_ms, beacon, state, output: Some(Arc::new(output)) }
+                Some(Version { height, timestamp_ms, beacon, state, output: Some(Arc::new(output)) })
+            }
+            Err(BrokenInvariant::UpgradeNeeded { height, version, name }) => {
+                tracing::error!(height, version, %name, "this program does not know the protocol version of the next block");
+                self.upgrade.send_replace(Some(UpgradeNeeded { height, version, name: name.to_string() }));
+                None
             }
             Err(broken) => {
                 // Going on would sign a state in which money appeared or vanished.
@@ -274,7 +296,8 @@ impl Core {
     pub(crate) fn has_work(&self, parent: &Version) -> bool {
         assay_ledger::work_pending(&parent.state) || {
             let base_fee = assay_ledger::base_fee(&parent.state);
-            let one = Space { gas: self.params().block_gas_limit, bytes: self.params().block_bytes_limit as usize };
+            let params = self.params(parent);
+            let one = Space { gas: params.block_gas_limit, bytes: params.block_bytes_limit as usize };
             !self.mempool.is_empty() && !self.mempool.propose(&parent.state, base_fee, one).is_empty()
         }
     }
@@ -291,6 +314,26 @@ impl Core {
             evidence.pop_first();
         }
         evidence.insert(found, proof);
+    }
+
+    /// Takes a handover in if other keys sit after it than before. They come in the order of their epochs.
+    pub(crate) fn note_handover(&self, epoch: u64, handover: &Handover) {
+        let mut handovers = self.handovers.write();
+        let keys = |seats: &[Seat]| seats.iter().map(|s| (s.network_key, s.vote_key.clone())).collect::<Vec<_>>();
+        let same = match handovers.range(..epoch).next_back() {
+            Some((_, before)) => keys(&before.seats) == keys(&handover.seats),
+            None => keys(&genesis_seats(&self.genesis)) == keys(&handover.seats),
+        };
+        if !same {
+            handovers.insert(epoch, Arc::new(handover.clone()));
+        }
+    }
+
+    /// Handovers to epochs after `known` and up to `epoch`, in order.
+    pub(crate) fn handovers(&self, known: u64, epoch: u64) -> Vec<Handover> {
+        let handovers = self.handovers.read();
+        let later = handovers.range(known.saturating_add(1)..).take_while(|(to, _)| **to <= epoch);
+        later.map(|(_, handover)| Handover::clone(handover)).collect()
     }
 
     /// The evidence that is kept.
@@ -328,7 +371,7 @@ impl Core {
     /// A block with what it did, if it was executed here.
     pub(crate) fn outcome(&self, digest: &Digest, block: &Block) -> Option<SharedBlock> {
         let output = self.version(digest)?.output?;
-        Some(Arc::new(finalized_block(*digest, block, &output, self.params().block_gas_limit)))
+        Some(Arc::new(finalized_block(*digest, block, &output)))
     }
 
     /// Takes older finalized blocks into memory, for readers that lag behind the tip at a restart.
@@ -347,7 +390,7 @@ impl Core {
             return;
         }
         if let Some(output) = &version.output {
-            let shared = Arc::new(finalized_block(digest, block, output, self.params().block_gas_limit));
+            let shared = Arc::new(finalized_block(digest, block, output));
             self.mempool.finalized(&shared, &version.state, assay_ledger::base_fee(&version.state));
             *self.tip.write() = Some((tip_of(digest, &block.header), version.clone()));
             let mut recent = self.recent.lock();
@@ -398,7 +441,7 @@ fn tip_of(digest: Digest, header: &Header) -> FinalizedTip {
     }
 }
 
-fn finalized_block(digest: Digest, block: &Block, output: &BlockOutput, gas_limit: u64) -> FinalizedBlock {
+fn finalized_block(digest: Digest, block: &Block, output: &BlockOutput) -> FinalizedBlock {
     let header = &block.header;
     FinalizedBlock {
         height: header.height,
@@ -412,7 +455,7 @@ fn finalized_block(digest: Digest, block: &Block, output: &BlockOutput, gas_limi
         beacon: header.beacon,
         base_fee: header.base_fee,
         gas_used: header.gas_used,
-        gas_limit,
+        gas_limit: output.gas_limit,
         size_bytes: commonware_codec::EncodeSize::encode_size(block) as u64,
         txs: block
             .txs

@@ -121,15 +121,13 @@ pub enum StartError {
         /// What is left.
         free_bytes: u64,
     },
-    /// The node's databases are damaged.
-    #[error(
-        "the node's database of {what} is damaged: {reason}; nothing is guessed: move the directory away and sync again from an upstream, or restore a copy"
-    )]
+    /// What is on disk cannot be read.
+    #[error("the state under {path} is damaged: {what}")]
     Corrupt {
-        /// Which part.
-        what: &'static str,
-        /// What was found.
-        reason: String,
+        /// The state directory.
+        path: std::path::PathBuf,
+        /// What the storage says.
+        what: String,
     },
     /// State sync failed.
     #[error(transparent)]
@@ -159,7 +157,15 @@ impl StartError {
     }
 
     pub(crate) fn damaged(what: &'static str, reason: impl Into<String>) -> Self {
-        Self::Corrupt { what, reason: reason.into() }
+        Self::Corrupt { path: Default::default(), what: format!("{what}: {}", reason.into()) }
+    }
+
+    /// Says where, if that is not said yet.
+    pub(crate) fn under(self, dir: &std::path::Path) -> Self {
+        match self {
+            Self::Corrupt { path, what } if path.as_os_str().is_empty() => Self::Corrupt { path: dir.to_owned(), what },
+            other => other,
+        }
     }
 }
 
@@ -279,7 +285,7 @@ where
     committees.add(Committee::of_genesis(&genesis)?);
     let opening = opening_state(&genesis)?;
     let genesis_block = opening_block::<E>(&genesis);
-    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), public_key.clone(), mempool));
+    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), mempool));
     if let Some(joined) = &joined {
         core.began_at(joined)?;
     }
@@ -333,6 +339,7 @@ where
         .map_err(|e| StartError::corrupt("receipts", &e))?,
     );
     let handovers = Kept::open(&context, &partition, page_cache.clone()).await?;
+    handovers.recall(&core).await;
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -417,7 +424,7 @@ where
     let handle = epochs.start(channels.votes, channels.certificates, channels.resolver);
     record(&context, Arc::clone(&core), marshal.clone(), handovers.clone());
     let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database, handovers });
-    Ok((Node { core, archive: Arc::new(desk) }, handle))
+    Ok((Node { core, archive: Arc::new(desk), connections: Arc::default() }, handle))
 }
 
 /// Block 0 of a genesis.

@@ -252,7 +252,7 @@ where
         let (_, state) = self.core.tip()?;
         let (committee, scheme) = self.core.sitting(epoch, &state)?;
         let (floor, seed) = self.boundary(epoch).await?;
-        let params = self.core.params();
+        let params = assay_ledger::params(&state)?;
         let leader_timeout = Duration::from_millis(params.idle_block_interval_ms) + Duration::from_millis(1_500);
         let seated = scheme.votes();
         let application = self.application.clone();

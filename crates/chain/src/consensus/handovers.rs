@@ -53,6 +53,17 @@ impl<E: Clock + Spawner + Storage + Metrics> Kept<E> {
         let archive = archive.map_err(|e| StartError::corrupt("handovers", &e))?;
         Ok(Arc::new(Self { archive: Mutex::new(Some(archive)) }))
     }
+
+    /// Tells `core` of all that is kept, for its proofs.
+    pub(crate) async fn recall(&self, core: &Core) {
+        let ranges: Vec<(u64, u64)> =
+            self.archive.lock().await.as_ref().map(|archive| archive.ranges().collect()).unwrap_or_default();
+        for epoch in ranges.into_iter().flat_map(|(first, last)| first..=last) {
+            for handover in self.get(epoch, 1).await {
+                core.note_handover(epoch, &handover);
+            }
+        }
+    }
 }
 
 impl<E: StorageContext> Handovers for Kept<E> {
@@ -101,6 +112,7 @@ where
                     match handover(&core, &marshal, epoch).await {
                         Some(handover) => {
                             kept.put(epoch, &handover).await;
+                            core.note_handover(epoch, &handover);
                             break;
                         }
                         None => context.sleep(LOOK).await,

@@ -96,7 +96,7 @@ where
 
 /// Waits until a block on `parent` is due.
 async fn wait_for_turn(core: &Core, runtime: &impl Clock, parent: &Version) {
-    let params = core.params();
+    let params = core.params(parent);
     sleep_until(runtime, parent.timestamp_ms.saturating_add(params.min_block_interval_ms)).await;
     let idle_until = parent.timestamp_ms.saturating_add(params.idle_block_interval_ms);
     let mut arrivals = core.mempool.arrivals();

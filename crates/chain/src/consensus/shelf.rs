@@ -194,6 +194,7 @@ impl<E: Clock + Spawner + Storage + Metrics> Shelf<E> {
                             key: key.into(),
                             value: value.map(Into::into),
                             proof: proof.to_vec().into(),
+                            handovers: core.handovers(0, header.context.round.epoch().get()),
                         });
                     }
                 }

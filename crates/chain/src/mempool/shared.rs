@@ -11,7 +11,7 @@ use std::{
 use alloy_primitives::keccak256;
 use assay_ledger::{CheckRules, Checked, Reject, StateRead, account, check};
 use assay_types::{Address, B256, Bytes, FinalizedBlock};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 use tokio::sync::{broadcast, watch};
 
@@ -73,7 +73,8 @@ pub struct Mempool {
     /// state read a moment ago must not miss what the pool has dropped as final since. Locked after
     /// `pool`, written before the pool follows a block.
     settled: Mutex<BTreeMap<Address, (u64, u64)>>,
-    rules: CheckRules,
+    /// Those of the finalized state; a vote may change them.
+    rules: RwLock<CheckRules>,
     admitted: AtomicU64,
     arrivals: watch::Sender<u64>,
     fresh: broadcast::Sender<Arc<Checked>>,
@@ -85,7 +86,7 @@ impl Mempool {
         Self {
             pool: Mutex::new(Pool::new(limits, height, base_fee)),
             settled: Mutex::default(),
-            rules,
+            rules: RwLock::new(rules),
             admitted: AtomicU64::new(0),
             arrivals: watch::Sender::new(0),
             fresh: broadcast::Sender::new(FRESH_BACKLOG),
@@ -129,19 +130,26 @@ impl Mempool {
         self.pool.lock().next_nonce(sender, nonce)
     }
 
-    /// Checks transactions that came as bytes, of gossip or of a peer's block, in order. Those that
+    /// Checks transactions of clients or of gossip by the rules of the finalized state, in order. Those that
     /// wait here already are not checked again; the others are, in parallel.
     ///
     /// Blocks for tens of microseconds a transaction: keep it off the async threads.
     pub fn check_all(&self, raws: &[Bytes]) -> Vec<Result<Arc<Checked>, Reject>> {
+        let rules = *self.rules.read();
+        self.check_under(raws, &rules)
+    }
+
+    /// As [`Self::check_all`] for a block, by the rules of its parent's state.
+    pub fn check_under(&self, raws: &[Bytes], rules: &CheckRules) -> Vec<Result<Arc<Checked>, Reject>> {
         let hashes: Vec<B256> = raws.iter().map(keccak256).collect();
         let known: HashMap<B256, Arc<Checked>> = {
             let pool = self.pool.lock();
             hashes.iter().filter_map(|hash| Some((*hash, pool.get(hash)?))).collect()
         };
         let one = |(hash, raw): (&B256, &Bytes)| match known.get(hash) {
-            Some(checked) => Ok(Arc::clone(checked)),
-            None => check(raw, &self.rules).map(Arc::new),
+            // It may have been checked under other rules.
+            Some(checked) => rules.hold(checked).map(|()| Arc::clone(checked)),
+            None => check(raw, rules).map(Arc::new),
         };
         if raws.len().saturating_sub(known.len()) < WORTH_SHARING {
             return hashes.iter().zip(raws).map(one).collect();
@@ -196,6 +204,9 @@ impl Mempool {
 
     /// Follows a finalized block; `state` is the state after it and `next_base_fee` its successor's.
     pub fn finalized(&self, block: &FinalizedBlock, state: &dyn StateRead, next_base_fee: u128) {
+        if let Ok(rules) = CheckRules::of_state(state) {
+            *self.rules.write() = rules;
+        }
         let mut settled = self.settled.lock();
         settled.retain(|_, (_, height)| height.saturating_add(SETTLED_BLOCKS) > block.height);
         for tx in &block.txs {

@@ -134,6 +134,19 @@ fn of_ledger(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError>
     reading(module, "assay_risk", |_, ctx| {
         query::risk(&*ctx.backend.head().state).ok_or_else(|| internal("the state cannot be measured"))
     })?;
+    reading(module, "assay_proposals", |params, ctx| {
+        let limit: usize = params.sequence().optional_next()?.unwrap_or(JOBS_LISTED);
+        Ok(query::proposals(&*ctx.backend.head().state, limit.min(JOBS_LISTED_MAX)))
+    })?;
+    reading(module, "assay_proposal", |params, ctx| Ok(query::proposal(&*ctx.backend.head().state, params.one()?)))?;
+    reading(module, "assay_votes", |params, ctx| {
+        let mut params = params.sequence();
+        let (id, limit): (u64, Option<usize>) = (params.next()?, params.optional_next()?);
+        Ok(query::votes(&*ctx.backend.head().state, id, limit.unwrap_or(JOBS_LISTED).min(JOBS_LISTED_MAX)))
+    })?;
+    reading(module, "assay_protocol", |_, ctx| {
+        query::protocol(&*ctx.backend.head().state).ok_or_else(|| internal("the state holds no genesis"))
+    })?;
     reading(module, "assay_books", |_, ctx| {
         books(&*ctx.backend.head().state).map_err(|broken| internal(format!("the books are broken: {broken}")))
     })?;

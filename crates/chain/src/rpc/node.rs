@@ -176,7 +176,10 @@ impl Backend for NodeBackend {
 
     fn health(&self) -> Health {
         Health {
-            peers: u32::try_from(self.genesis.validators.len().saturating_sub(1)).unwrap_or(u32::MAX),
+            peers: self
+                .node
+                .peers()
+                .unwrap_or_else(|| u32::try_from(self.genesis.validators.len().saturating_sub(1)).unwrap_or(u32::MAX)),
             waiting_txs: self.node.mempool().len(),
             behind: self.node.behind(),
             finality_ms: self.node.finality(),

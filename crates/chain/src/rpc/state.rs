@@ -13,7 +13,7 @@ use super::{
 use crate::crypto::Bls;
 
 /// Name and version as `web3_clientVersion` says them.
-pub(super) const CLIENT_VERSION: &str = concat!("assay/v", env!("CARGO_PKG_VERSION"));
+pub const CLIENT_VERSION: &str = concat!("assay/v", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn register(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
     quick(module, "eth_chainId", |_, ctx| Ok(U64::from(ctx.genesis.chain_id)))?;

@@ -83,7 +83,7 @@ where
     let committees = Committees::new(keys, None);
     committees.add(Committee::of_genesis(&genesis)?);
     let genesis_block = opening_block::<E>(&genesis);
-    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), public_key, mempool));
+    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), mempool));
     if let Some(joined) = &joined {
         core.began_at(joined)?;
     }
@@ -118,6 +118,7 @@ where
         .map_err(|e| StartError::corrupt("receipts", &e))?,
     );
     let handovers = Kept::open(&context, &partition, page_cache.clone()).await?;
+    handovers.recall(&core).await;
     let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
     let start = match joined {
         Some(joined) => Start::Floor(joined.finalization),
@@ -197,7 +198,7 @@ where
     retention.keep(&context, Arc::clone(&core), outcomes);
     pass_on(&context, Arc::clone(&core), pool);
     let handle = context.child("feed").spawn(move |context| feed.run(context, marshal));
-    Ok((Node { core, archive: Arc::new(desk) }, handle))
+    Ok((Node { core, archive: Arc::new(desk), connections: Arc::default() }, handle))
 }
 
 /// Gives the transactions of this node's clients to an upstream. They stay in the pool until a block

@@ -230,6 +230,7 @@ impl Backend for DevNode {
             proof: vec![5, 6].into(),
             header: vec![1, 2].into(),
             certificate: vec![3, 4].into(),
+            handovers: Vec::new(),
         };
         async move { Some(proof) }.boxed()
     }

@@ -19,7 +19,7 @@ use crate::{
     money::{self, Pot, transfer},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
-    reputation,
+    reputation, rewards,
     slash::{self, Catchers},
     step::Step,
 };
@@ -182,13 +182,14 @@ pub(crate) fn pay(step: &mut Step<'_>, case: &Case) -> Done<Grains> {
             fuel = sane(fuel.checked_add(leaf.fuel))?;
             fee = sane(fee.checked_add(sane(math::earning(leaf.fuel, auditor.price))?))?;
         }
-        transfer(step, Pot::Escrow(case.id), Pot::Account(auditor.account), fee)?;
+        let class = Provider::must(step, &auditor.account)?.class;
+        let net = rewards::pay_provider(step, Pot::Escrow(case.id), auditor.account, class, fee)?;
         let bounty = if audit.forced { bounty(step, fee)? } else { 0 };
         transfer(step, Pot::Treasury, Pot::Account(auditor.account), bounty)?;
         paid = sane(paid.checked_add(fee))?;
         release(step, case, auditor)?;
         let mut provider = Provider::must(step, &auditor.account)?;
-        provider.earned = sane(provider.earned.checked_add(fee).and_then(|sum| sum.checked_add(bounty)))?;
+        provider.earned = sane(provider.earned.checked_add(net).and_then(|sum| sum.checked_add(bounty)))?;
         provider.late_streak = 0;
         provider.store(step, &auditor.account);
         reputation::delivered(step, &auditor.account, fuel)?;

@@ -10,6 +10,7 @@ use assay_types::{
 
 use super::{Issuance, Standing, blocks_for, ends, margin, share_up, starts, tokens, views};
 use crate::{
+    governance,
     market::live_class,
     money::{self, Pot, transfer},
     providers::Provider,
@@ -40,6 +41,9 @@ pub(crate) fn seller_in(step: &Step<'_>, account: &Address, class: u32) -> Done<
 pub(crate) fn issue(step: &mut Step<'_>, sender: Address, value: u128, offer: &Offer) -> Done<U256> {
     let params = &step.env.params;
     let class = live_class(step, offer.class)?;
+    if governance::is_retiring(&step.state, class.id) {
+        return Err(Failure::UnknownClass.into());
+    }
     if class.unit != Unit::Gigafuel {
         return Err(Failure::WrongClass.into());
     }

@@ -20,7 +20,7 @@ use crate::{
     money::{self, BondKind, Pot, transfer},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
-    reputation,
+    reputation, rewards,
     schedule::{self, Due},
     slash,
     step::{Step, keys_under},
@@ -36,13 +36,14 @@ pub(crate) fn settle_lot(step: &mut Step<'_>, case: &mut Case) -> Done {
     let checked = capacity::checked_fuel(step, case)?;
     for replica in &replicas {
         let amount = sane(earned(&case.lot.leaves, replica.price))?;
-        transfer(step, Pot::Escrow(case.id), Pot::Account(replica.provider), amount)?;
+        let class = Provider::must(step, &replica.provider)?.class;
+        let net = rewards::pay_provider(step, Pot::Escrow(case.id), replica.provider, class, amount)?;
         paid = sane(paid.checked_add(amount))?;
         assign::release(step, case, replica)?;
         let mut provider = Provider::must(step, &replica.provider)?;
         provider.lots_settled = sane(provider.lots_settled.checked_add(1))?;
         provider.late_streak = 0;
-        provider.earned = sane(provider.earned.checked_add(amount))?;
+        provider.earned = sane(provider.earned.checked_add(net))?;
         provider.delivered = provider.delivered.saturating_add(checked);
         provider.store(step, &replica.provider);
         reputation::delivered(step, &replica.provider, fuel)?;

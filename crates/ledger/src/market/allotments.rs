@@ -14,6 +14,7 @@ use crate::{
     keys::{self, ALLOTMENT, ORDER},
     money::{self, OrderPot, Pot, transfer},
     reject::{BrokenInvariant, Done, Failure, sane},
+    rewards,
     schedule::{self, Due},
     step::Step,
 };
@@ -90,7 +91,7 @@ pub(crate) fn serve(step: &mut Step<'_>, sender: Address, id: u64, served: u64, 
     // Rounded down over all that was served, so that many receipts pay no more than one.
     let before = sane(cost_down(allotment.price, allotment.served))?;
     let paid = sane(sane(cost_down(allotment.price, served))?.checked_sub(before))?;
-    transfer(step, Pot::Order(OrderPot::Allotment, id), Pot::Account(allotment.seller), paid)?;
+    rewards::pay_provider(step, Pot::Order(OrderPot::Allotment, id), allotment.seller, allotment.class, paid)?;
     allotment.served = served;
     step.write(key, &allotment);
     step.emit(system::MARKET, &IMarket::AllotmentServed { id, served, paid });

@@ -14,6 +14,7 @@ use crate::{
     money::{self, Pot},
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
+    rewards,
     state::StateRead,
     step::{Step, keys_under, read},
 };
@@ -57,15 +58,17 @@ pub(crate) fn close_if_over(step: &mut Step<'_>) -> Done {
         return Ok(());
     }
     let epoch = height.checked_div(length).unwrap_or_default().saturating_sub(1);
+    let mut used = Vec::new();
     for class in step.env.params.classes.iter().filter(|class| !class.retired) {
         if step.read::<Trading>(&keys::of_book(TRADING, class.id, 0))?.is_some() {
-            close(step, class.id, epoch)?;
+            used.push((class.id, close(step, class.id, epoch)?));
         }
     }
-    Ok(())
+    rewards::epoch::close(step, &used)
 }
 
-fn close(step: &mut Step<'_>, class: u32, epoch: u64) -> Done {
+/// Returns the busy part of the class's capacity, basis points.
+fn close(step: &mut Step<'_>, class: u32, epoch: u64) -> Done<u32> {
     let height = step.env.height();
     let mut trading = Trading::of(step, class, 0)?;
     let print = print(step, class)?;
@@ -113,7 +116,7 @@ fn close(step: &mut Step<'_>, class: u32, epoch: u64) -> Done {
             printed,
         },
     );
-    Ok(())
+    Ok(record.utilisation_bps)
 }
 
 /// The index of what was sold in this epoch: an owner is the operator of the machines that sold, its bond

@@ -209,7 +209,9 @@ pub(crate) fn choices(step: &Step<'_>, job: &assay_types::JobId) -> Done<Vec<u32
 
 fn job_entry(step: &mut Step<'_>, order: &Order, id: &assay_types::JobId) -> Done<Option<Booked>> {
     let Some(job) = Job::load(&step.state, id)?.filter(|job| job.outcome.is_none()) else { return Ok(None) };
-    let chosen = choices(step, id)?.get(usize::try_from(order.choice).unwrap_or(usize::MAX)).copied();
+    let choices = choices(step, id)?;
+    // One of them may have retired since.
+    let chosen = choices.get(usize::try_from(order.choice).unwrap_or(usize::MAX)).or(choices.first()).copied();
     // All bids of one window come into the book at its end, in whatever block each was opened.
     let sealed = job.opens_at > step.env.height();
     let Some(class) = chosen.filter(|_| !sealed && order.parked.is_none()) else { return Ok(None) };

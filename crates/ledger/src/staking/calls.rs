@@ -24,6 +24,7 @@ pub(crate) fn is_view(call: &IStakingCalls) -> bool {
             | IStakingCalls::validators(_)
             | IStakingCalls::committee(_)
             | IStakingCalls::delegation(_)
+            | IStakingCalls::delegations(_)
             | IStakingCalls::unbondings(_)
             | IStakingCalls::rewards(_)
             | IStakingCalls::decentralisation(_)
@@ -63,6 +64,7 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, value: u128, call: &
         | IStakingCalls::validators(_)
         | IStakingCalls::committee(_)
         | IStakingCalls::delegation(_)
+        | IStakingCalls::delegations(_)
         | IStakingCalls::unbondings(_)
         | IStakingCalls::rewards(_)
         | IStakingCalls::decentralisation(_) => return views::answer(step, call),

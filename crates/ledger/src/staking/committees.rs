@@ -64,7 +64,7 @@ pub(crate) fn remembered(view: &dyn StateRead, epoch: u64, now_ms: u64, params: 
 /// can have left.
 pub fn committee(view: &dyn StateRead, epoch: u64) -> Option<Vec<Seat>> {
     let tip: Tip = read(view, &keys::tip()).ok()??;
-    remembered(view, epoch, tip.timestamp_ms, &params_of(view).ok()?)
+    remembered(view, epoch, tip.timestamp_ms, &*params_of(view).ok()?)
 }
 
 /// All validators a node connects to, those without a seat included, so that it knows them before they sit: the most
@@ -82,7 +82,7 @@ pub(crate) fn most_peers(params: &Params) -> usize {
 /// The seats of the epoch of the block after the tip, which is the block under way in a step.
 pub(crate) fn present(view: &dyn StateRead) -> Option<Vec<Seat>> {
     let tip: Tip = read(view, &keys::tip()).ok()??;
-    let epoch = epoch_of(&params_of(view).ok()?, tip.height.saturating_add(1));
+    let epoch = epoch_of(&*params_of(view).ok()?, tip.height.saturating_add(1));
     let committee: Committee = read(view, &key(epoch)).ok()??;
     Some(committee.seats)
 }

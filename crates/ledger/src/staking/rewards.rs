@@ -25,11 +25,11 @@ use crate::{
     step::Step,
 };
 
-const FRACTION: usize = 96;
+/// 2^96, what a grain is counted as.
+const GRAIN: U256 = U256::from_limbs([0, 1 << 32, 0, 0]);
 
 /// Hands `amount` from `from` to a validator: its commission to itself, the rest to its delegators by their shares. What
 /// nobody is there to have goes to the treasury.
-#[cfg_attr(not(test), expect(dead_code, reason = "the rewards of a block are handed out elsewhere"))]
 pub(crate) fn reward(step: &mut Step<'_>, validator: &Address, amount: Grains, from: Pot) -> Done {
     let Some(mut record) = Validator::load(&step.state, validator)? else {
         return transfer(step, from, Pot::Treasury, amount);
@@ -38,7 +38,7 @@ pub(crate) fn reward(step: &mut Step<'_>, validator: &Address, amount: Grains, f
     transfer(step, from, Pot::Commission(*validator), commission)?;
     let rest = sane(amount.checked_sub(commission))?;
     let shares = U256::from(record.shares);
-    let each = (U256::from(rest) << FRACTION).checked_div(shares).unwrap_or_default();
+    let each = sane(U256::from(rest).checked_mul(GRAIN))?.checked_div(shares).unwrap_or_default();
     let credited = sane(each.checked_mul(shares).and_then(up))?;
     record.reward_per_share = sane(record.reward_per_share.checked_add(each))?;
     transfer(step, from, Pot::Rewards(*validator), credited)?;
@@ -48,16 +48,14 @@ pub(crate) fn reward(step: &mut Step<'_>, validator: &Address, amount: Grains, f
 
 /// The whole grains of a sum of fractions, rounded up.
 fn up(sum: U256) -> Option<Grains> {
-    let whole = sum >> FRACTION;
-    let more = U256::from((whole << FRACTION) != sum);
-    whole.checked_add(more)?.try_into().ok()
+    let more = U256::from(!sum.checked_rem(GRAIN)?.is_zero());
+    sum.checked_div(GRAIN)?.checked_add(more)?.try_into().ok()
 }
 
 /// What a delegation has earned since it was last paid.
 fn earned(validator: &Validator, held: &Delegation) -> Option<Grains> {
     let since = validator.reward_per_share.checked_sub(held.paid_at)?;
-    let sum: U256 = U256::from(held.shares).checked_mul(since)? >> FRACTION;
-    sum.try_into().ok()
+    U256::from(held.shares).checked_mul(since)?.checked_div(GRAIN)?.try_into().ok()
 }
 
 /// Rewards an account can claim of a validator.

@@ -38,6 +38,10 @@ pub(crate) fn answer(step: &Step<'_>, call: &IStakingCalls) -> Done<Bytes> {
             let rewards = rewards::pending(view, &call.delegator, &call.validator)?;
             IStaking::delegationCall::abi_encode_returns(&IStaking::delegationReturn { amount, rewards })
         }
+        IStakingCalls::delegations(call) => {
+            let all: Vec<_> = delegations(view, &call.delegator)?.into_iter().map(delegated).collect();
+            IStaking::delegationsCall::abi_encode_returns(&all)
+        }
         IStakingCalls::unbondings(call) => {
             let all: Vec<_> = unbondings(view, &call.delegator)?.into_iter().map(flight).collect();
             IStaking::unbondingsCall::abi_encode_returns(&all)
@@ -83,6 +87,11 @@ fn seat(seat: assay_types::Seat) -> IStaking::Seat {
     IStaking::Seat { account, stake, networkKey: network_key, voteKey: vote_key, peer: address }
 }
 
+fn delegated(seen: DelegationView) -> IStaking::Delegation {
+    let DelegationView { validator, amount, rewards } = seen;
+    IStaking::Delegation { validator, amount, rewards }
+}
+
 fn flight(seen: FlightView) -> IStaking::Flight {
     let FlightView { id, from, to, initial, left, due_ms } = seen;
     IStaking::Flight { id, from, to: to.unwrap_or_default(), initial, left, dueMs: due_ms }
@@ -96,7 +105,7 @@ pub(crate) fn validator(view: &dyn StateRead, account: &Address) -> Result<Optio
 /// Validators that are not tombstoned, the most staked first, as many as nodes connect to.
 pub(crate) fn validators(view: &dyn StateRead) -> Result<Vec<ValidatorView>, BrokenInvariant> {
     let seated = seated(view);
-    let accounts = validators::standing(view, committees::most_peers(&params_of(view)?))?;
+    let accounts = validators::standing(view, committees::most_peers(&*params_of(view)?))?;
     let mut all = Vec::with_capacity(accounts.len());
     for account in &accounts {
         all.extend(seen(view, account, &seated)?);

@@ -116,7 +116,7 @@ fn an_honest_lot_is_run_again_by_auditors_who_are_paid_for_the_fuel() {
         assert_eq!((net.provider(who).locked, net.provider(who).active_lots), (0, 0));
     }
     let job = net.job(id);
-    assert_eq!((job.paid, job.fuel), (3 * price, leaves.iter().map(|leaf| leaf.fuel).sum()));
+    assert_eq!((after_burn(job.paid / 3), job.fuel), (price, leaves.iter().map(|leaf| leaf.fuel).sum()));
     assert!(before - net.balance("renter") < job.paid + GRAINS_PER_KRT / 100, "the rest of the escrow came back");
 }
 
@@ -442,7 +442,11 @@ fn a_trap_costs_who_copies_and_pays_who_objects() {
         settled(&mut net, id);
         let bounty = treasury - net.books().treasury;
         if trap && !copies {
-            assert_eq!(bounty, 2 * net.provider(&provider).earned, "twice the fee");
+            assert_eq!(
+                after_burn(bounty / 2),
+                net.provider(&provider).earned,
+                "twice the fee, and nothing of it burns"
+            );
             objected = true;
         } else {
             assert_eq!(bounty, 0);

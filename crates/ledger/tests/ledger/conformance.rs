@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "91d2ee7379369218627cfd0bad90befc896ba634426511422e4428598aa3e3f1 6f5824814d8e08c610eb1f92f0676870ec3d6d028879adbf75910b36f52ba105";
+const PINNED: &str = "3d2e1b23ac2d650971366e49d5816a1aa06c1d5d437c6844577f154b7f262fe7 c3d64f07cfe75fc6ff8cdd953be7f7e0a5b24886c5f290cf2da031a066dee903";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

@@ -156,6 +156,8 @@ pub(crate) struct Net {
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
     pub(crate) last: Option<BlockOutput>,
+    /// Who lead in turn; none: the four validators of the genesis.
+    pub(crate) leaders: Vec<Address>,
 }
 
 impl Net {
@@ -166,17 +168,18 @@ impl Net {
     pub(crate) fn of(genesis: &Genesis) -> Self {
         let mut state = MemState::default();
         state.apply(&genesis_state(genesis).expect("a good genesis"));
-        let net = Self { state, height: 0, time_ms: genesis.timestamp_ms, last: None };
+        let net = Self { state, height: 0, time_ms: genesis.timestamp_ms, last: None, leaders: Vec::new() };
         net.invariant_books_balance();
         net
     }
 
     pub(crate) fn context(&self) -> BlockContext {
         let height = self.height + 1;
+        let leader = usize::try_from(height).expect("small") % self.leaders.len().max(1);
         BlockContext {
             height,
             timestamp_ms: self.time_ms + 50,
-            proposer: addr(&format!("v{}", height % 4 + 1)),
+            proposer: self.leaders.get(leader).copied().unwrap_or_else(|| addr(&format!("v{}", height % 4 + 1))),
             beacon: keccak256(height.to_be_bytes()),
             crypto: &HashCrypto,
         }

@@ -12,19 +12,21 @@ use assay_ledger::query;
 use assay_proof::lot_root;
 use assay_types::{
     GRAINS_PER_KRT, JobId, JobSpec, Leaf,
-    abi::{IAudits, IDisputes, IJobs, IMarket, IProviders},
+    abi::{IAudits, IDisputes, IGovernance, IJobs, IMarket, IProviders, IRewards, IStaking},
     job::{decoy, verdict_commitment},
-    system::{AUDITS, CAPACITY, DISPUTES, JOBS, MARKET, PROVIDERS},
-    view::{LotPhase, LotView, OrderKind, ReplicaPhase},
+    system::{AUDITS, CAPACITY, DISPUTES, GOVERNANCE, JOBS, MARKET, PROVIDERS, REWARDS, STAKING},
+    view::{LotPhase, LotView, OrderKind, ProposalStatus, ReplicaPhase},
 };
 use proptest::prelude::*;
 
 use crate::{
     capacity,
+    governance::{about, changing, governed},
     kit::*,
     market::place,
     scenario::*,
     sealed::{opens, sealing, seals},
+    staking::registration,
 };
 
 const PROVIDERS_NAMED: [&str; 4] = ["p1", "p2", "p3", "p4"];
@@ -44,8 +46,15 @@ struct Act {
 struct Model {
     renter_wealth: u128,
     treasury: u128,
+    minted: u128,
+    /// What payments to a provider burned in an epoch, until its emission for it is paid.
+    work_burned: BTreeMap<(String, u64), u128>,
+    /// What may still be emitted for an epoch.
+    budgets: BTreeMap<u64, u128>,
     held: Vec<u64>,
     burned: u128,
+    /// Bonded and on its way out.
+    stake: u128,
     earned: BTreeMap<String, u128>,
     slashed: BTreeMap<String, u128>,
     collateral: BTreeMap<String, u128>,
@@ -53,6 +62,8 @@ struct Model {
     challenged: BTreeMap<(JobId, u32), bool>,
     /// What the renter has behind seals.
     sealed: BTreeMap<B256, u128>,
+    /// What it has behind proposals.
+    deposits: BTreeMap<u64, u128>,
 }
 
 impl Model {
@@ -112,6 +123,83 @@ impl Model {
         }
         self.follow_bonds(net);
         self.follow_seals(net);
+        self.follow_proposals(net);
+        self.follow_rewards(net);
+        self.follow_stake(net);
+    }
+
+    fn follow_rewards(&mut self, net: &Net) {
+        for event in net.events::<IRewards::EmissionPaid>() {
+            let key = (name_of(event.provider), event.epoch);
+            assert_eq!(self.work_burned.remove(&key), Some(event.burned), "{key:?} is paid once, for what it burned");
+            assert!(0 < event.amount && event.amount <= event.burned * 8 / 10, "{} of {}", event.amount, event.burned);
+            let left = self.budgets.get_mut(&event.epoch).expect("an ended epoch");
+            *left = left.checked_sub(event.amount).expect("within the budget");
+            self.minted += event.amount;
+        }
+        for event in net.events::<IRewards::PaymentBurned>() {
+            let who = name_of(event.provider);
+            assert_eq!(event.burned, (event.paid * 500).div_ceil(10_000));
+            *self.earned.get_mut(&who).expect("was paid") -= event.burned;
+            *self.work_burned.entry((who, event.epoch)).or_default() += event.burned;
+            self.burned += event.burned;
+        }
+        for event in net.events::<IRewards::EpochMinted>() {
+            let of_epoch = self.work_burned.iter().filter(|((_, epoch), _)| *epoch == event.epoch);
+            assert_eq!(of_epoch.map(|(_, burned)| burned).sum::<u128>(), event.burned);
+            // A jailed seat's part is nobody's.
+            assert!(event.toTreasury > 0 && event.toValidators <= 9 * event.toTreasury + 9);
+            self.budgets.insert(event.epoch, event.budget);
+            self.minted += event.toTreasury + event.toValidators;
+            self.treasury += event.toTreasury;
+            self.stake += event.toValidators;
+        }
+    }
+
+    /// Only the renter deposits, and only it is paid.
+    fn follow_proposals(&mut self, net: &Net) {
+        for event in net.events::<IGovernance::Deposited>() {
+            *self.deposits.entry(event.id).or_default() += event.amount;
+        }
+        for event in net.events::<IGovernance::DepositReturned>() {
+            *self.deposits.get_mut(&event.id).expect("was deposited") -= event.amount;
+        }
+        for event in net.events::<IGovernance::DepositBurned>() {
+            *self.deposits.get_mut(&event.id).expect("was deposited") -= event.amount;
+            self.renter_wealth -= event.amount;
+            self.burned += event.amount;
+        }
+        for event in net.events::<IGovernance::Paid>() {
+            self.treasury -= event.amount;
+            self.renter_wealth += event.amount;
+        }
+    }
+
+    fn follow_stake(&mut self, net: &Net) {
+        for event in net.events::<IStaking::RewardsClaimed>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::CommissionClaimed>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Delegated>() {
+            self.stake += event.amount;
+        }
+        // What moves is taken and delegated anew.
+        for event in net.events::<IStaking::Redelegated>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Unbonded>() {
+            self.stake -= event.amount;
+        }
+        for event in net.events::<IStaking::Slashed>() {
+            self.stake -= event.burned + event.bounty;
+            self.burned += event.burned;
+        }
+        for event in net.events::<IStaking::FlightSlashed>() {
+            self.stake -= event.burned;
+            self.burned += event.burned;
+        }
     }
 
     fn follow_seals(&mut self, net: &Net) {
@@ -141,6 +229,7 @@ impl Model {
         }
         for event in net.events::<IDisputes::Slept>() {
             self.burned += event.burned;
+            self.stake -= event.burned;
         }
         for event in net.events::<IJobs::DeliveryAttested>() {
             *self.attested.entry((event.job, event.lot)).or_default() += 1;
@@ -160,9 +249,19 @@ impl Model {
         let sealed: u128 = self.sealed.values().sum();
         let orders = query::orders(&net.state, Some(addr("renter")), usize::MAX);
         let bids: u128 = orders.iter().filter(|order| order.kind == OrderKind::Limit).map(|order| order.escrow).sum();
-        let wealth = net.balance("renter") + escrow + sealed + bids + deliveries as u128 * BOND;
+        let wealth = net.balance("renter")
+            + escrow
+            + sealed
+            + bids
+            + self.deposits.values().sum::<u128>()
+            + deliveries as u128 * BOND;
         assert_eq!(wealth, self.renter_wealth, "renter's wealth at height {}", net.height);
-        assert_eq!(net.books().treasury, self.treasury, "treasury at height {}", net.height);
+        // Rewards that no share is there to have are the treasury's.
+        let books = net.books();
+        assert!(books.treasury >= self.treasury, "treasury at height {}", net.height);
+        let both = (books.stake + books.treasury, self.stake + self.treasury);
+        assert_eq!(both.0, both.1, "stake and treasury at height {}", net.height);
+        assert_eq!(net.books().minted, self.minted, "minted at height {}", net.height);
         assert_eq!(net.books().burned, self.burned, "burned at height {}", net.height);
         for who in PROVIDERS_NAMED {
             let Some(provider) = query::provider(&net.state, addr(who)) else { continue };
@@ -191,6 +290,8 @@ impl World {
     fn new() -> Self {
         let mut genesis = genesis();
         genesis.params = sealing(genesis.params);
+        genesis.params = governed(genesis.params);
+        genesis.params.gov_min_deposit = 40 * GRAINS_PER_KRT;
         genesis.params.challenge_bond = BOND;
         genesis.params.delivery_bond = BOND;
         genesis.params.max_due_per_block = 4;
@@ -203,11 +304,25 @@ impl World {
         genesis.params.forced_error_bps = 3_000;
         genesis.params.epoch_blocks = 40;
         genesis.params.appeal_window = 25;
+        // Some are paid by their part of the budget, some by what they burned.
+        (genesis.params.emission_bps_a_year, genesis.params.emission_full_bps) = (5_000, 20);
+        genesis.params.emission_cap_bps = 8_000;
+        genesis.params.validator_epoch_blocks = 30;
+        genesis.params.unbonding_ms = 2_500;
+        genesis.params.max_unbondings = 3;
+        genesis.params.min_self_stake = 90 * GRAINS_PER_KRT;
         capacity::rounds(&mut genesis.params);
         (genesis.params.capacity_answer_blocks, genesis.params.capacity_open_blocks) = (20, 20);
         genesis.params.capacity_jail_blocks = 10;
         let net = Net::of(&genesis);
-        let model = Model { renter_wealth: net.balance("renter"), treasury: net.books().treasury, ..Model::default() };
+        let books = net.books();
+        let model = Model {
+            renter_wealth: net.balance("renter"),
+            treasury: books.treasury,
+            minted: books.minted,
+            stake: books.stake,
+            ..Model::default()
+        };
         let mut world = Self { net, model, said: BTreeMap::new(), checked: BTreeMap::new(), posted: BTreeMap::new() };
         for who in PROVIDERS_NAMED {
             let call = IProviders::registerCall {
@@ -353,6 +468,11 @@ impl World {
                     });
                 }
             }
+            34..=37 => self.stake(act),
+            38..=41 => self.govern(act),
+            42 => {
+                self.send(who, REWARDS, 0, IRewards::claimCall {});
+            }
             32 if act.how < 60 => {
                 self.send(who, PROVIDERS, 0, IProviders::exitCall {});
             }
@@ -360,6 +480,43 @@ impl World {
                 let ask = IProviders::Ask { open: act.how < 200, ..ask(PRICE / 4 + u128::from(act.how)) };
                 let call = IProviders::updateCall { sealingKey: B256::ZERO, endpoint: vec![].into(), ask };
                 self.send(who, PROVIDERS, 0, call);
+            }
+        }
+    }
+
+    /// The renter proposes, adds to a deposit or cancels; validators vote.
+    fn govern(&mut self, act: &Act) {
+        let open = query::proposals(&self.net.state, 99);
+        let of = |status| open.iter().filter(|one| one.status == status).map(|one| one.id).collect::<Vec<_>>();
+        let (depositing, voting) = (of(ProposalStatus::Depositing), of(ProposalStatus::Voting));
+        let one = |all: &[u64]| all.get(usize::from(act.pick) % all.len().max(1)).copied();
+        match (one(&depositing), one(&voting)) {
+            (Some(id), _) if act.how.is_multiple_of(9) => {
+                self.send("renter", GOVERNANCE, 0, IGovernance::cancelCall { id });
+            }
+            (Some(id), _) if act.how.is_multiple_of(2) => {
+                let value = u128::from(act.how) * GRAINS_PER_KRT / 4;
+                self.send("renter", GOVERNANCE, value, IGovernance::depositCall { id });
+            }
+            (_, Some(id)) if !act.how.is_multiple_of(5) => {
+                for (at, who) in VALIDATORS.into_iter().enumerate().take(usize::from(act.who % 5)) {
+                    let option = if act.how.is_multiple_of(3) { (act.pick + at as u8) % 4 + 1 } else { 1 };
+                    self.send(who, GOVERNANCE, 0, IGovernance::voteCall { id, option });
+                }
+            }
+            _ => {
+                let value = if act.how.is_multiple_of(2) { 40 * GRAINS_PER_KRT } else { 5 * GRAINS_PER_KRT };
+                let amount = u128::from(act.pick) * GRAINS_PER_KRT / 512;
+                let changes = format!("{{\"max_attempts\": {}}}", 2 + act.pick % 3);
+                match act.who % 3 {
+                    0 => self.send("renter", GOVERNANCE, value, IGovernance::proposeTextCall { about: about("text") }),
+                    1 => self.send("renter", GOVERNANCE, value, changing(&changes)),
+                    _ => {
+                        let to = addr("renter");
+                        let call = IGovernance::proposePaymentCall { about: about("pay"), to, amount };
+                        self.send("renter", GOVERNANCE, value, call)
+                    }
+                };
             }
         }
     }
@@ -424,6 +581,27 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Stake goes in, out and about; seats show that they are there, or are shown to have voted for two things.
+    fn stake(&mut self, act: &Act) {
+        let of = |at: u8| ["v1", "v2", "v3", "v4", "stranger"][usize::from(at) % 5];
+        let (who, from, to) = (of(act.who), addr(of(act.pick)), addr(of(act.pick / 5)));
+        let amount = u128::from(act.how) * GRAINS_PER_KRT / 7;
+        match act.what * 2 + act.who % 2 {
+            68 | 69 => self.send(who, STAKING, amount, IStaking::delegateCall { validator: to }),
+            70 => self.send(who, STAKING, 0, IStaking::undelegateCall { validator: from, amount }),
+            71 => self.send(who, STAKING, 0, IStaking::redelegateCall { from, to, amount }),
+            72 if act.how < 128 => self.send("stranger", STAKING, 100 * GRAINS_PER_KRT, registration("stranger")),
+            72 => self.send(who, STAKING, 0, IStaking::heartbeatCall {}),
+            73 => self.send(who, STAKING, 0, IStaking::claimRewardsCall { validator: from }),
+            _ if act.how < 64 => {
+                let epoch = (self.net.height / 30).saturating_sub(u64::from(act.pick) % 3);
+                let evidence = evidence(epoch, 1, &[1 + act.pick % 2; 48]);
+                self.send("p1", STAKING, 0, IStaking::reportEquivocationCall { evidence })
+            }
+            _ => self.send(who, STAKING, 0, IStaking::unjailCall {}),
+        };
     }
 
     /// A sealed bid of the renter: opened at once or late, or never, or it locked too little.
@@ -520,7 +698,7 @@ impl World {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    (0u8..34, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
+    (0u8..43, any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, who, pick, how)| Act { what, who, pick, how })
 }
 
 proptest! {

@@ -81,6 +81,11 @@ pub(crate) fn salt(who: &str) -> B256 {
     keccak256(format!("salt of {who}"))
 }
 
+/// What a provider has of a payment for work.
+pub(crate) fn after_burn(paid: u128) -> u128 {
+    paid - (paid * 500).div_ceil(10_000)
+}
+
 /// Name of a failure, or "ok".
 pub(crate) fn outcome(receipt: &Receipt) -> &str {
     receipt.failure.as_ref().map_or("ok", |failure| failure.name.as_str())

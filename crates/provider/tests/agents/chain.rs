@@ -246,6 +246,7 @@ impl Chain for LedgerChain {
             value: Some(value.into()),
             certificate: keccak256([b"validators".as_slice(), &header].concat()).to_vec().into(),
             header: header.into(),
+            handovers: Vec::new(),
         }))
     }
 }
@@ -258,8 +259,9 @@ fn query_providers(state: &MemState) -> Vec<ProviderView> {
 pub(crate) struct TestLight;
 
 impl LightVerifier for TestLight {
-    fn verify_header(&self, _: &Genesis, header: &[u8], certificate: &[u8]) -> Result<ProvenHeader, LightError> {
-        if keccak256([b"validators".as_slice(), header].concat()).as_slice() != certificate {
+    fn verify_header(&self, _: &Genesis, proof: &JobProof) -> Result<ProvenHeader, LightError> {
+        let header = &proof.header;
+        if keccak256([b"validators".as_slice(), header].concat()).as_slice() != proof.certificate.as_ref() {
             return Err(LightError("not signed by the validators".into()));
         }
         Ok(ProvenHeader {

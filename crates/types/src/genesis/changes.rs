@@ -1,4 +1,5 @@
-//! Parameters by name, to replace the defaults of a network that is being made.
+//! Parameters by name, to replace the defaults of a network that is being made, or those of a running one by
+//! vote.
 //!
 //! ```text
 //! {"claim_window_blocks": 200, "idle_block_interval_ms": 100}
@@ -10,6 +11,26 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{GenesisError, Params};
+
+/// Parameters that stand for ever: heights or work under way are counted with them, so that a change would give
+/// what exists another meaning.
+pub const FIXED: [&str; 9] = [
+    // Heights are numbered with them: validators' epochs, the market's, the windows of claims, rounds.
+    "validator_epoch_blocks",
+    "epoch_blocks",
+    "claim_window_blocks",
+    "capacity_round_blocks",
+    // Answers under way are opened as they were challenged, traps sprung as they were set.
+    "capacity_lane_kib",
+    "capacity_passes",
+    "capacity_draws",
+    "forced_error_bps",
+    // Nodes time out leaders by it from their start on.
+    "idle_block_interval_ms",
+];
+
+/// Parameters that have proposals of their own.
+const OWN_KIND: [&str; 2] = ["classes", "runtimes"];
 
 /// Why changes of parameters are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +52,15 @@ pub enum ChangesError {
         /// What is wrong with its value.
         why: String,
     },
+    /// It stands for ever.
+    #[error("{0} cannot be changed after genesis")]
+    Fixed(String),
+    /// It is changed by proposals of its own.
+    #[error("{0} are changed by proposals of their own")]
+    OwnKind(String),
+    /// Nothing would be another than it is.
+    #[error("it changes nothing")]
+    Nothing,
     /// A value outside its bounds, alone or beside the others.
     #[error(transparent)]
     Bounds(GenesisError),
@@ -62,6 +92,20 @@ impl ParamChanges {
         }
         changed.validate().map_err(ChangesError::Bounds)?;
         Ok(changed)
+    }
+
+    /// As [`Self::apply`], for a network that runs: what is fixed stays, and something has to change.
+    pub fn govern(&self, params: &Params) -> Result<Params, ChangesError> {
+        for (name, _) in &self.0 {
+            if FIXED.contains(&name.as_str()) {
+                return Err(ChangesError::Fixed(name.clone()));
+            }
+            if OWN_KIND.contains(&name.as_str()) {
+                return Err(ChangesError::OwnKind(name.clone()));
+            }
+        }
+        let changed = self.apply(params)?;
+        if changed == *params { Err(ChangesError::Nothing) } else { Ok(changed) }
     }
 
     /// The names whose values in `params` are others than here.
@@ -129,6 +173,20 @@ mod tests {
         }
         let low = apply(r#"{"claim_window_blocks": 3}"#);
         assert_eq!(low, Err(ChangesError::Bounds(GenesisError::Param("claim_window_blocks"))));
+    }
+
+    #[test]
+    fn a_running_network_keeps_what_is_fixed() {
+        let govern = |text: &str| ParamChanges::from_json(text)?.govern(&Params::default());
+        assert_eq!(govern(r#"{"max_tasks": 7}"#).map(|params| params.max_tasks), Ok(7));
+        for name in FIXED {
+            let text = format!("{{\"{name}\": 300}}");
+            assert_eq!(govern(&text), Err(ChangesError::Fixed(name.to_owned())), "{text}");
+        }
+        assert_eq!(govern(r#"{"runtimes": []}"#), Err(ChangesError::OwnKind("runtimes".into())));
+        assert_eq!(govern("{}"), Err(ChangesError::Nothing));
+        assert_eq!(govern(r#"{"max_tasks": 1024}"#), Err(ChangesError::Nothing));
+        assert!(matches!(govern(r#"{"max_tasks": 0}"#), Err(ChangesError::Bounds(_))));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use assay_types::{Address, B256, FinalizedBlock, Grains, JobOutcome, view::ProviderView};
+use alloy_sol_types::SolEvent;
+use assay_types::{Address, B256, FinalizedBlock, Grains, JobOutcome, abi::IRewards, system, view::ProviderView};
 use tokio::{
     sync::{broadcast::error::RecvError, oneshot},
     task::JoinHandle,
@@ -157,8 +158,19 @@ fn fees(blocks: &[Arc<FinalizedBlock>]) -> BTreeMap<Address, Grains> {
     fees
 }
 
+/// What each provider was paid beside its prices.
+fn emitted(blocks: &[Arc<FinalizedBlock>]) -> BTreeMap<Address, Grains> {
+    let mut emitted: BTreeMap<Address, Grains> = BTreeMap::new();
+    let logs = blocks.iter().flat_map(|block| block.logs()).filter(|log| log.address == system::REWARDS);
+    for paid in logs.filter_map(|log| IRewards::EmissionPaid::decode_log(log).ok()) {
+        let sum = emitted.entry(paid.provider).or_default();
+        *sum = sum.saturating_add(paid.amount);
+    }
+    emitted
+}
+
 async fn parties(network: &Network, renter: &Renter, blocks: &[Arc<FinalizedBlock>]) -> Outcome<Vec<Party>> {
-    let fees = fees(blocks);
+    let (fees, emitted) = (fees(blocks), emitted(blocks));
     let opening: BTreeMap<Address, Grains> =
         network.genesis().accounts.iter().map(|account| (account.address, account.balance)).collect();
     let mut parties = Vec::new();
@@ -169,7 +181,8 @@ async fn parties(network: &Network, renter: &Renter, blocks: &[Arc<FinalizedBloc
         let balance = renter.chain().account(address).await?.balance;
         let fees = fees.get(&address).copied().unwrap_or_default();
         let opening = opening.get(&address).copied().unwrap_or_default();
-        // What it has and gave away, less what it began with and was paid for work, came from slashes.
+        let begun_with = opening.saturating_add(emitted.get(&address).copied().unwrap_or_default());
+        // What it has and gave away, less what it began with, was emitted and was paid for work, came from slashes.
         let has = balance.saturating_add(view.collateral).saturating_add(view.slashed).saturating_add(fees);
         parties.push(Party {
             name: format!("provider {}", index + 1),
@@ -178,7 +191,7 @@ async fn parties(network: &Network, renter: &Renter, blocks: &[Arc<FinalizedBloc
             lots_settled: view.lots_settled,
             earned: view.earned,
             slashed: view.slashed,
-            caught: has.saturating_sub(opening).saturating_sub(view.earned),
+            caught: has.saturating_sub(begun_with).saturating_sub(view.earned),
             fees,
             balance,
             collateral: view.collateral,

@@ -1,0 +1,220 @@
+//! `assay node`: a validator from one TOML file, and forgetting its state.
+
+use std::{
+    io::{BufRead as _, IsTerminal as _},
+    path::Path,
+    sync::Arc,
+};
+
+use assay_chain::{
+    NodeConfig,
+    host::{Host, HostedNode},
+    keys::ValidatorKeys,
+    mempool::Limits,
+    metrics::Metrics,
+};
+use assay_client::{RpcChain, RpcConfig, TokioHost, Wallet};
+use assay_exec::{Engine, EngineConfig};
+use assay_provider::{AdjudicatorConfig, adjudicator};
+use assay_types::{B256, Bytes};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::{
+    cli::{NodeArgs, NodeCommand, ResetArgs},
+    config::{NodeFile, bad, text},
+    failure::{Code, Failure, Outcome},
+    network::{Edge, StateDir, ended_by_itself, read_genesis, start_failure},
+    stop::Stop,
+    terminal::{Terminal, Tone},
+    vitals::{Served, of_node},
+};
+
+/// Prefix of the node's partitions on disk.
+pub(super) const PARTITION: &str = "validator";
+
+/// A validator's keys in a file of their own.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyFile {
+    /// Key of the account that earns its fees.
+    pub(crate) account: B256,
+    /// Network and vote keys.
+    pub(crate) node: Bytes,
+}
+
+impl KeyFile {
+    /// New keys.
+    pub(crate) fn generate() -> Self {
+        Self { account: Wallet::random().key(), node: ValidatorKeys::generate(&mut rand::rng()).to_bytes().into() }
+    }
+
+    /// Reads a key file: the account's wallet and the node's keys.
+    pub(crate) fn read(path: &Path) -> Outcome<(Wallet, ValidatorKeys)> {
+        let keys: Self = serde_json::from_str(&text(path)?).map_err(|e| bad(path, &e))?;
+        let node = ValidatorKeys::from_bytes(&keys.node).map_err(|e| bad(path, &e))?;
+        Ok((Wallet::from_key(&keys.account)?, node))
+    }
+}
+
+/// Runs one validator until Ctrl-C, or resets one.
+pub(crate) async fn run(args: NodeArgs, terminal: &Terminal) -> Outcome<()> {
+    match args.command {
+        Some(NodeCommand::Reset(reset)) => forget(&reset, terminal),
+        None => serve(&args.config.unwrap_or_default(), args.with_parent, terminal).await,
+    }
+}
+
+async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<()> {
+    let file = NodeFile::read(path)?;
+    let genesis = read_genesis(&file.genesis)?;
+    let (Some(keys), Some(listen)) = (&file.keys, file.listen) else {
+        return Err(Failure::new(Code::BadConfig, format!("{} needs `keys`", path.display()))
+            .why("this version runs validators only: a node without keys has nothing to follow the chain with")
+            .next("add `keys` and `listen`, or put `assay gateway` before the nodes there are"));
+    };
+    let (wallet, node_keys) = KeyFile::read(keys)?;
+    let dir = StateDir::open(&file.dir, false)?;
+    match dir.genesis()? {
+        None => dir.adopt(&genesis)?,
+        Some(found) if found.hash() == genesis.hash() => {}
+        Some(found) => {
+            return Err(Failure::new(Code::ForeignDirectory, format!("{} is of another network", file.dir.display()))
+                .why(format!(
+                    "its genesis is {} of chain {}, the file's {} of chain {}",
+                    found.hash(),
+                    found.chain_id,
+                    genesis.hash(),
+                    genesis.chain_id
+                ))
+                .next("choose another directory, or get the genesis file of that network"));
+        }
+    }
+    let network_key = node_keys.network_key();
+    tracing::info!(target: "node", role = "validator", chain_id = genesis.chain_id, genesis = %genesis.hash(),
+        %network_key, dir = %file.dir.display(), "starting");
+    let config = NodeConfig {
+        genesis: genesis.clone(),
+        keys: node_keys,
+        partition: PARTITION.to_owned(),
+        mempool: Limits::default(),
+    };
+    let path = dir.join("validators");
+    let started = tokio::task::spawn_blocking(move || Host::start(path, vec![HostedNode { config, listen }], 2)).await;
+    let host = started
+        .map_err(|e| Failure::new(Code::Internal, "the validator could not start").because(&e))?
+        .map_err(|e| start_failure(&e))?;
+    let node = host.nodes()[0].clone();
+    let metrics = match file.metrics {
+        Some(at) => {
+            let routes = of_node(Metrics::new(node.clone(), host.figures(), dir.path()));
+            Some(Served::start(routes, at, "metrics").await?)
+        }
+        None => None,
+    };
+    let edge = Edge::start(node.clone(), &dir.join("index"), file.rpc).await?;
+    let url = format!("http://{}", edge.address());
+    let judge = if file.adjudicate.unwrap_or(true) {
+        let chain = Arc::new(RpcChain::new(RpcConfig::new(&url))?);
+        let config = AdjudicatorConfig::new(dir.join("adjudicator"));
+        let engine = engine(&dir.join("compiled"))?;
+        Some(adjudicator::start(config, chain, Arc::new(TokioHost), wallet, engine).await?)
+    } else {
+        None
+    };
+    let metrics_url = metrics.as_ref().map(|served| format!("http://{}", served.address()));
+    let height = || node.tip().map_or(0, |tip| tip.height);
+    tracing::info!(target: "node", rpc = %edge.address(), %listen, metrics = metrics_url.as_deref().unwrap_or("none"),
+        height = height(), "up");
+    terminal.document(&json!({
+        "rpc_url": url,
+        "listen": listen,
+        "metrics_url": metrics_url,
+        "chain_id": genesis.chain_id,
+        "genesis_hash": genesis.hash(),
+        "height": height(),
+    }));
+    terminal.line(terminal.paint(Tone::Good, "The validator is up."));
+    terminal.line(format!("  RPC {url}\n  peers {listen}"));
+    if let Some(url) = metrics_url {
+        terminal.line(format!("  {url}/health /ready /metrics"));
+    }
+    terminal.line("Stop it with Ctrl-C.");
+    let mut ended = host.ended();
+    let mut stop = Stop::new(with_parent);
+    let outcome = tokio::select! {
+        () = stop.asked() => Ok(()),
+        failure = ended_by_itself(&mut ended) => Err(failure),
+    };
+    terminal.note("stopping");
+    tracing::info!(target: "node", asked = outcome.is_ok(), height = height(), "stopping");
+    if let Some(judge) = judge {
+        judge.shutdown().await?;
+    }
+    if tokio::task::spawn_blocking(move || host.stop()).await.is_err() {
+        terminal.note("the validator did not end cleanly");
+    }
+    edge.stop().await;
+    if let Some(served) = metrics {
+        served.stop().await;
+    }
+    tracing::info!(target: "node", height = height(), "stopped");
+    outcome
+}
+
+/// The engine that runs jobs, with its cache of compiled programs.
+pub(super) fn engine(cache: &Path) -> Outcome<Arc<Engine>> {
+    let config = EngineConfig { cache_dir: Some(cache.to_owned()), ..EngineConfig::default() };
+    let engine = Engine::new(config)
+        .map_err(|e| Failure::new(Code::Io, "this machine cannot run the jobs' runtime").because(&e))?;
+    Ok(Arc::new(engine))
+}
+
+/// Deletes the databases of a node. Keys, journals of adjudication and what else lies beside them stay.
+fn forget(args: &ResetArgs, terminal: &Terminal) -> Outcome<()> {
+    let file = NodeFile::read(&args.config)?;
+    let state = StateDir::open(&file.dir, false)?;
+    let databases = [state.join("validators/chain"), state.join("index")];
+    let there: Vec<_> = databases.iter().filter(|path| path.exists()).collect();
+    if let Some(keys) = &file.keys
+        && there.iter().any(|path| keys.starts_with(path))
+    {
+        return Err(Failure::new(Code::BadConfig, format!("{} lies inside a database", keys.display()))
+            .next("move the key file out of there first"));
+    }
+    if there.is_empty() {
+        terminal.document(&json!({ "deleted": [] }));
+        terminal.line("nothing to delete: there is no state yet");
+        return Ok(());
+    }
+    if !args.yes {
+        agreed(&there)?;
+    }
+    for path in &there {
+        std::fs::remove_dir_all(path).map_err(|e| Failure::io(format!("could not delete {}", path.display()), &e))?;
+    }
+    tracing::info!(target: "node", dir = %file.dir.display(), "reset");
+    terminal.document(&json!({ "deleted": there }));
+    for path in there {
+        terminal.line(format!("deleted {}", path.display()));
+    }
+    terminal.line("The keys are as they were. Started again, the node reads all blocks from its peers.");
+    Ok(())
+}
+
+/// Asks on the terminal.
+fn agreed(paths: &[&std::path::PathBuf]) -> Outcome<()> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Code::BadInput, "nobody is there to ask").next("say --yes to delete without asking"));
+    }
+    for path in paths {
+        eprintln!("to be deleted: {}", path.display());
+    }
+    eprint!("The node must read all blocks from its peers again. Delete? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::io("could not read the answer", &e))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Interrupted, "nothing was deleted"))
+}
