@@ -6,8 +6,8 @@ mod job;
 mod light;
 mod market;
 mod node;
-mod rewards;
 mod operate;
+mod rewards;
 mod score;
 mod snapshot;
 mod stake;
@@ -31,8 +31,8 @@ pub(crate) use operate::{
     NodeArgs, NodeCommand, ResetArgs, RoleArg,
 };
 pub(crate) use rewards::RewardsCommand;
-pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
 pub(crate) use snapshot::SnapshotCommand;
+pub(crate) use stake::{AmountArgs, RegisterArgs, SignerArgs, StakeCommand};
 pub(crate) use tier::TierArg;
 
 use crate::failure::EXIT_CODES;

@@ -112,18 +112,8 @@ pub(crate) struct NodeFile {
 
 impl NodeFile {
     /// Every field.
-    pub(crate) const FIELDS: [&str; 10] = [
-        "genesis",
-        "dir",
-        "keys",
-        "next_keys",
-        "upstream",
-        "listen",
-        "rpc",
-        "metrics",
-        "adjudicate",
-        "keep_blocks",
-    ];
+    pub(crate) const FIELDS: [&str; 10] =
+        ["genesis", "dir", "keys", "next_keys", "upstream", "listen", "rpc", "metrics", "adjudicate", "keep_blocks"];
 
     /// Reads and checks it; its paths become relative to where the program runs.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {

@@ -124,9 +124,9 @@ pub fn beacon_bias(bias: Bias, runs: u32, seed: u64) -> BiasRun {
 /// The networks that are shown: fewer than a third of the seats, and as many heights as the ledger waits.
 pub fn beacon_sweep(runs: u32, seed: u64) -> Vec<BiasRun> {
     let networks = [4usize, 7, 16, 50, 100].map(|seats| (seats, (seats - 1) / 3, seats.div_ceil(3).max(2)));
-    let cells = networks.into_iter().flat_map(|(seats, coalition, heights)| {
-        [0.2, 0.5].map(|chance| Bias { seats, coalition, heights, chance })
-    });
+    let cells = networks
+        .into_iter()
+        .flat_map(|(seats, coalition, heights)| [0.2, 0.5].map(|chance| Bias { seats, coalition, heights, chance }));
     cells.map(|bias| beacon_bias(bias, runs, seed)).collect()
 }
 

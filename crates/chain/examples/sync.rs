@@ -71,7 +71,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             address: listen.to_string(),
         }],
         treasury: 0,
-        params: Params { min_block_interval_ms: 1, idle_block_interval_ms: 1, ..Params::default() },
+        // As fast as one validator goes, and at least two epochs.
+        params: Params {
+            min_block_interval_ms: 1,
+            idle_block_interval_ms: 1,
+            seal_window: 10_000,
+            seal_window_ms: 10_000,
+            validator_epoch_blocks: u32::try_from(blocks / 14)?.clamp(2, 7_200),
+            ..Params::default()
+        },
     };
     let config = NodeConfig {
         genesis: genesis.clone(),

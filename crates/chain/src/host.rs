@@ -104,8 +104,8 @@ pub struct HostedNode {
 /// What a host is asked to run.
 enum Hosted {
     /// A validator, and where it gets its state from if it has none.
-    Validator(HostedNode, Option<Arc<Pool>>),
-    Follower(FollowerConfig, Arc<Pool>),
+    Validator(Box<HostedNode>, Option<Arc<Pool>>),
+    Follower(Box<FollowerConfig>, Arc<Pool>),
 }
 
 impl Hosted {
@@ -116,11 +116,11 @@ impl Hosted {
                     let (genesis, partition) = (&node.config.genesis, &node.config.partition);
                     state_sync(context.child("join"), genesis, partition, &pool, SYNC_BEYOND).await?;
                 }
-                let (node, handle, network) = start_on_sockets(context, node).await?;
+                let (node, handle, network) = start_on_sockets(context, *node).await?;
                 Ok((node, vec![handle, network]))
             }
             Self::Follower(config, pool) => {
-                let (node, handle) = start_follower(context.child("follower"), config, pool).await?;
+                let (node, handle) = start_follower(context.child("follower"), *config, pool).await?;
                 Ok((node, vec![handle]))
             }
         }
@@ -170,7 +170,7 @@ impl Host {
     /// Starts `hosted` nodes with their state in `dir` on `threads` worker threads. Blocks until all
     /// have opened their databases.
     pub fn start(dir: PathBuf, hosted: Vec<HostedNode>, threads: usize) -> Result<Self, StartError> {
-        let hosted = hosted.into_iter().map(|node| Hosted::Validator(node, None)).collect();
+        let hosted = hosted.into_iter().map(|node| Hosted::Validator(Box::new(node), None)).collect();
         Self::launch(dir, hosted, threads)
     }
 
@@ -181,7 +181,7 @@ impl Host {
         upstreams: Vec<Arc<dyn Upstream>>,
         threads: usize,
     ) -> Result<Self, StartError> {
-        Self::launch(dir, vec![Hosted::Validator(node, Some(Pool::new(upstreams)))], threads)
+        Self::launch(dir, vec![Hosted::Validator(Box::new(node), Some(Pool::new(upstreams)))], threads)
     }
 
     /// Starts a follower of `upstreams`: a node without a seat and without peers. Blocks until its
@@ -192,7 +192,7 @@ impl Host {
         upstreams: Vec<Arc<dyn Upstream>>,
         threads: usize,
     ) -> Result<Self, StartError> {
-        Self::launch(dir, vec![Hosted::Follower(config, Pool::new(upstreams))], threads)
+        Self::launch(dir, vec![Hosted::Follower(Box::new(config), Pool::new(upstreams))], threads)
     }
 
     fn launch(dir: PathBuf, hosted: Vec<Hosted>, threads: usize) -> Result<Self, StartError> {

@@ -140,7 +140,10 @@ fn transfers_become_final_on_all_validators_and_a_restart_resumes_at_the_same_st
     broken.certificate = bytes.into();
     assert!(trust.verify_header(&broken).is_err());
     let (other_network, _) = network(2, sender.address());
-    assert!(Trust::of_genesis(&other_network).expect("good keys").verify_header(&certified).is_err(), "another network's validators");
+    assert!(
+        Trust::of_genesis(&other_network).expect("good keys").verify_header(&certified).is_err(),
+        "another network's validators"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolCall as _;
 use assay_chain::{
     Node, NodeConfig,
     committee::PublicKey,
@@ -17,11 +18,8 @@ use assay_chain::{
     simulated::{Split, join, join_twins, link, network, unlink},
     state::State,
 };
-use alloy_sol_types::SolCall as _;
 use assay_ledger::{ConsensusCrypto as _, account, books, query};
-use assay_types::{
-    GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, abi::IStaking, system::STAKING,
-};
+use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, abi::IStaking, system::STAKING};
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{Link, Oracle};
 use commonware_runtime::{Clock as _, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};

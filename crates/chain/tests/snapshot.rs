@@ -98,7 +98,8 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let rpc = RpcConfig::new("127.0.0.1:0".parse().expect("an address"));
-    let served = serve_node(node.clone(), &dir.path().join("index.redb"), IndexOptions::default(), rpc);
+    let index = dir.path().join("index.redb");
+    let served = serve_node(node.clone(), &index, IndexOptions::default(), rpc);
     let served = runtime.block_on(served).expect("it serves");
     let url = format!("http://{}", served.server().address());
     let upstream: Arc<dyn Upstream> = Arc::new(RpcUpstream::new(&url).expect("an address"));

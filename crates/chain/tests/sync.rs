@@ -79,6 +79,7 @@ fn a_fresh_node_syncs_the_state_then_follows_and_resumes_after_a_crash() {
     deterministic::Runner::timed(Duration::from_secs(3_600)).start(|context| async move {
         let rig = Rig::new(&context, 1, 4, Retention::Archive).await;
         rig.transfers(&context, 0, 120).await;
+        reach(&context, &rig.nodes[0], 3 * EPOCH + 5).await;
         let before = rig.nodes[0].tip().expect("a tip").height;
         let upstreams = pool(vec![of(&rig.nodes[1]), of(&rig.nodes[2])]);
         let config = follower(&rig.genesis, "fresh", 0);
@@ -255,6 +256,7 @@ fn every_kind_of_lie_is_refused_and_the_honest_upstream_used() {
         let rig = Rig::new(&context, 3, 1, Retention::Archive).await;
         let other = Rig::new(&context, 4, 1, Retention::Archive).await;
         rig.transfers(&context, 0, 80).await;
+        reach(&context, &rig.nodes[0], 3 * EPOCH + 5).await;
         reach(&context, &other.nodes[0], rig.nodes[0].tip().expect("a tip").height + 5).await;
         let honest = &rig.nodes[0];
         for kind in LIES {

@@ -9,7 +9,12 @@ pub trait ConsensusCrypto: Send + Sync {
 
     /// Whose fault `evidence` proves on the network with this genesis; None where it proves nobody's. `committee` gives the seats of an epoch, while they
     /// are remembered, in order of their network keys.
-    fn equivocator(&self, genesis_hash: &B256, evidence: &[u8], committee: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation>;
+    fn equivocator(
+        &self,
+        genesis_hash: &B256,
+        evidence: &[u8],
+        committee: &dyn Fn(u64) -> Option<Vec<Seat>>,
+    ) -> Option<Equivocation>;
 }
 
 /// A seat that signed two votes of which an honest one signs at most one.

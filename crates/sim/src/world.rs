@@ -14,11 +14,7 @@ use std::{
 };
 
 use alloy_primitives::B256;
-use assay_chain::{
-    committee::PublicKey,
-    keys::ValidatorKeys,
-    simulated,
-};
+use assay_chain::{committee::PublicKey, keys::ValidatorKeys, simulated};
 use assay_exec::{Engine, EngineConfig};
 use assay_ledger::query;
 use assay_types::{FinalizedBlock, Genesis};

@@ -21,11 +21,13 @@ pub(crate) enum LightCommand {
         out: PathBuf,
     },
     /// Check such a file offline, from a genesis or from a checkpoint.
-    #[command(after_help = "A trusted committee may sign anything once its stake has left, so what is trusted must be \
+    #[command(
+        after_help = "A trusted committee may sign anything once its stake has left, so what is trusted must be \
 younger than the unbonding time: that is what makes lying cost stake. An older genesis needs a checkpoint from somebody \
 you trust, or --trust-old.\n\nExamples:
   assay light verify chain.light.json --genesis genesis.json --checkpoint-out today.json
-  assay light verify later.light.json --genesis genesis.json --checkpoint today.json")]
+  assay light verify later.light.json --genesis genesis.json --checkpoint today.json"
+    )]
     Verify(VerifyArgs),
 }
 

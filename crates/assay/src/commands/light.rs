@@ -187,8 +187,11 @@ fn trusted(args: &VerifyArgs, genesis: &Genesis) -> Outcome<(Trust, u64)> {
     };
     let checkpoint = checkpoint(path)?;
     if checkpoint.genesis_hash != genesis.hash() {
-        return Err(Failure::new(Code::BadInput, format!("{} is of another network", path.display()))
-            .why(format!("its genesis is {}, the given one {}", checkpoint.genesis_hash, genesis.hash())));
+        return Err(Failure::new(Code::BadInput, format!("{} is of another network", path.display())).why(format!(
+            "its genesis is {}, the given one {}",
+            checkpoint.genesis_hash,
+            genesis.hash()
+        )));
     }
     Ok((Trust::of_checkpoint(&checkpoint).map_err(|error| refused(&error))?, checkpoint.timestamp_ms))
 }

@@ -1,11 +1,11 @@
 //! The binary `assay` as its users run it: every test spawns it.
 
 mod claims;
-mod gov;
 mod devnet;
 mod doctor;
 mod gateway;
 mod genesis;
+mod gov;
 mod kit;
 mod market;
 mod orders;

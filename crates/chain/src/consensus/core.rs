@@ -8,7 +8,9 @@ use std::{
     },
 };
 
-use assay_ledger::{BlockBuilder, BlockContext, BlockOutput, BrokenInvariant, CheckRules, Equivocation, Reject, StateRead};
+use assay_ledger::{
+    BlockBuilder, BlockContext, BlockOutput, BrokenInvariant, CheckRules, Equivocation, Reject, StateRead,
+};
 use assay_types::{
     B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params,
     block::SharedBlock,

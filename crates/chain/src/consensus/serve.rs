@@ -30,6 +30,8 @@ pub(crate) type Marshal = marshal::core::Mailbox<Scheme, Standard<Block>>;
 
 /// Blocks below the tip that are looked at for a certificate of their own.
 const CERTIFICATE_WITHIN: u64 = 64;
+/// How often a certificate is looked for while somebody waits.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// The newest certified header, above `after` if there is one within [`TIP_WAIT_MS`].
 pub(crate) async fn tip<E: Clock>(
@@ -43,8 +45,8 @@ pub(crate) async fn tip<E: Clock>(
     pin_mut!(timer);
     loop {
         let tip = core.tip().map_or(0, |(tip, _)| tip.height);
-        // A certificate may come a moment after its block is applied.
-        for height in (tip.saturating_sub(CERTIFICATE_WITHIN).max(after)..=tip.saturating_add(1)).rev() {
+        // Not above what is applied, though it may be certified: its state could not be served yet.
+        for height in (tip.saturating_sub(CERTIFICATE_WITHIN).max(after)..=tip).rev() {
             if height > after
                 && let Some((_, certified)) = certified_at(&marshal, height).await
             {
@@ -52,10 +54,13 @@ pub(crate) async fn tip<E: Clock>(
             }
         }
         let next = blocks.recv().fuse();
-        pin_mut!(next);
+        // A certificate may come a moment after its block is applied.
+        let look = context.sleep(LOOK).fuse();
+        pin_mut!(next, look);
         select_biased! {
-            _ = next => {}
             () = timer => break,
+            _ = next => {}
+            () = look => {}
         }
     }
     let tip = core.tip().map_or(0, |(tip, _)| tip.height);

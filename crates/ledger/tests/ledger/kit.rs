@@ -132,7 +132,12 @@ impl ConsensusCrypto for HashCrypto {
         possession(vote_key).as_ref() == proof
     }
 
-    fn equivocator(&self, _: &B256, bytes: &[u8], committee: &dyn Fn(u64) -> Option<Vec<Seat>>) -> Option<Equivocation> {
+    fn equivocator(
+        &self,
+        _: &B256,
+        bytes: &[u8],
+        committee: &dyn Fn(u64) -> Option<Vec<Seat>>,
+    ) -> Option<Equivocation> {
         let (epoch, rest) = bytes.split_first_chunk::<8>()?;
         let (view, rest) = rest.split_first_chunk::<8>()?;
         let (vote_key, _) = rest.split_first_chunk::<48>()?;

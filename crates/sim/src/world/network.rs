@@ -84,7 +84,14 @@ impl World {
         let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
         let task = self.context.child("validator").spawn(move |context| async move {
             let partition = format!("v{at}");
-            let config = NodeConfig { genesis, keys, partition, mempool: Limits::default(), retention: Default::default(), guard: None };
+            let config = NodeConfig {
+                genesis,
+                keys,
+                partition,
+                mempool: Limits::default(),
+                retention: Default::default(),
+                guard: None,
+            };
             let (node, consensus) = simulated::join(context.child("node"), &oracle, config).await.expect("it starts");
             started.send(node).expect("awaited");
             // Ends when the task is aborted, as by a crash.

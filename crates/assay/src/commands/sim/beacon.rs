@@ -35,6 +35,7 @@ pub(super) fn run(seed: u64, terminal: &Terminal) {
         ]);
     }
     terminal.table(&grid);
-    terminal.line("Chance that a coalition which withholds its turns is not drawn. Collateral is computed with 2 tries.");
+    terminal
+        .line("Chance that a coalition which withholds its turns is not drawn. Collateral is computed with 2 tries.");
     terminal.line(format!("seed {seed}, {RUNS} leader orders a row"));
 }
