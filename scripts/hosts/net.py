@@ -1,10 +1,12 @@
 """Hosts of their own on one machine: network namespaces on one bridge, shaped links, loss, partitions.
 
-    root 10.91.255.254 ---- bridge ---- veth | namespace v1, 10.91.0.1, its own loopback, routes and filter
-                              |-------- veth | namespace p1, 10.91.1.1
+    x.x.255.254 ---- bridge ---- veth | namespace v1, x.x.0.1, its own loopback, routes and filter
+                        |------- veth | namespace p1, x.x.1.1
 
 Rates are set with `tc tbf` on both ends of a link, loss and partitions with the namespace's own iptables, latency
-with relay.py (many kernels lack netem). `Net.close` and `sweep` remove everything.
+with relay.py (many kernels lack netem). hosts.sh starts all this in namespaces of its own, so nothing here is seen
+outside, no packet leaves, and nothing is left behind, however it ends. The addresses are public ones, as hosts on the
+Internet have; ASSAY_HOSTS_NET sets other first two numbers.
 """
 
 import os
@@ -13,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BASE = "10.91"
+BASE = os.environ.get("ASSAY_HOSTS_NET", "11.91")
 HERE = Path(__file__).resolve().parent
 
 
@@ -30,7 +32,7 @@ class Host:
 
     def __init__(self, net, name, address):
         self.net, self.name, self.address = net, name, address
-        self.space, self.link = f"{net.tag}-{name}", f"{net.tag}{name}"
+        self.space, self.link = f"assay-{name}", f"to-{name}"
         self.relay = None
 
     def up(self):
@@ -91,29 +93,22 @@ class Host:
 
 
 class Net:
-    """A bridge and its hosts; a context manager."""
+    """A bridge and its hosts."""
+
+    bridge = "assay"
 
     def __init__(self, logs, mbit):
-        self.tag, self.logs, self.mbit = f"ah{os.getpid() % 100_000}", Path(logs), mbit
-        self.bridge, self.hosts = f"{self.tag}br", {}
-
-    def __enter__(self):
-        try:
-            sh("ip", "link", "add", self.bridge, "type", "bridge")
-            sh("ip", "addr", "add", f"{BASE}.255.254/16", "dev", self.bridge)
-            sh("ip", "link", "set", self.bridge, "up")
-            # Where bridges pass the machine's own filter (br_netfilter), its policy may be to drop.
-            sh("iptables", "-w", "-I", "FORWARD", "-i", self.bridge, "-o", self.bridge, "-j", "ACCEPT")
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+        self.logs, self.mbit, self.hosts = Path(logs), mbit, {}
+        # Namespaces are named by files; these are seen here only.
+        Path("/run/netns").mkdir(exist_ok=True)
+        sh("mount", "-t", "tmpfs", "hosts", "/run/netns")
+        sh("ip", "link", "set", "lo", "up")
+        sh("ip", "link", "add", self.bridge, "type", "bridge")
+        sh("ip", "addr", "add", f"{BASE}.255.254/16", "dev", self.bridge)
+        sh("ip", "link", "set", self.bridge, "up")
 
     def add(self, name, address):
-        """A new host, `address` within 10.91.0.0/16 as "0.1"."""
+        """A new host, `address` in the network as "0.1"."""
         host = Host(self, name, f"{BASE}.{address}")
         self.hosts[name] = host
         host.up()
@@ -130,37 +125,8 @@ class Net:
         for host in self.hosts.values():
             host.heal()
 
-    def close(self):
-        for host in self.hosts.values():
-            if host.relay:
-                host.relay.kill()
-                host.relay.wait()
-        sweep(self.tag)
-
-
-def sweep(tag):
-    """Removes what a run with this tag made, also when it was killed: processes, namespaces, mounts, bridge."""
-    for line in sh("ip", "netns", "list", check=False).splitlines():
-        space = line.split()[0]
-        if space.startswith(f"{tag}-"):
-            for process in sh("ip", "netns", "pids", space, check=False).split():
-                sh("kill", "-9", process, check=False)
-            sh("ip", "netns", "del", space, check=False)
-    bridge = f"{tag}br"
-    sh("iptables", "-w", "-D", "FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT", check=False)
-    sh("ip", "link", "del", bridge, check=False)
-    for line in Path("/proc/mounts").read_text().splitlines():
-        source, target = line.split()[:2]
-        if source == f"{tag}-disk":
-            sh("umount", "-l", target, check=False)
-
 
 def missing():
     """Programs this needs that are not installed, with the Debian packages they are in."""
-    needed = {"ip": "iproute2", "tc": "iproute2", "iptables": "iptables", "faketime": "faketime", "cc": "gcc"}
+    needed = {"ip": "iproute2", "tc": "iproute2", "iptables": "iptables", "faketime": "faketime", "unshare": "util-linux"}
     return {program: package for program, package in needed.items() if not shutil.which(program)}
-
-
-if __name__ == "__main__":
-    for given in sys.argv[1:]:
-        sweep(given)

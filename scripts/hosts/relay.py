@@ -1,6 +1,6 @@
 """A link with latency: packets to other hosts go through a TUN device and leave so much later.
 
-Runs inside one namespace. A route sends 10.91.0.0/17 into `lag0`; what is read there waits, and leaves by a raw socket
+Runs inside one namespace. A route sends the network's lower half into `lag0`; what is read there waits, and leaves by a raw socket
 whose mark takes it past that route. Only what this host sends is delayed, so a round trip grows by `--ms` once.
 Order is kept; nothing is dropped but what the queue of 20,000 packets cannot hold. Ends with its standard input.
 """
@@ -17,7 +17,6 @@ import time
 
 TUNSETIFF, IFF_TUN, IFF_NO_PI, SO_MARK = 0x400454CA, 0x0001, 0x1000, 36
 MARK, TABLE, MTU, QUEUE = 91, 91, 1_500, 20_000
-BASE = "10.91.0.0"
 
 
 def open_tun():
@@ -28,11 +27,12 @@ def open_tun():
 
 
 def routes(address):
+    base = ".".join(address.split(".")[:2]) + ".0.0"
     for argv in (
         f"link set lag0 mtu {MTU} up",
-        f"route replace {BASE}/16 dev eth0 src {address} table {TABLE}",
+        f"route replace {base}/16 dev eth0 src {address} table {TABLE}",
         f"rule add fwmark {MARK} lookup {TABLE} priority {TABLE}",
-        f"route replace {BASE}/17 dev lag0 src {address}",
+        f"route replace {base}/17 dev lag0 src {address}",
     ):
         subprocess.run(["ip", *argv.split()], check=True)
 
