@@ -135,12 +135,17 @@ def rlp(item):
 
 
 class Wallet:
-    """An account whose key is the hash of a label, so that a run can be repeated."""
+    """An account. Unless a key is given it is made from a label, so that a run can be repeated."""
 
-    def __init__(self, label):
-        self.key = int.from_bytes(hashlib.sha256(label.encode()).digest(), "big") % (N - 1) + 1
+    def __init__(self, label, key=None):
+        self.key = key or int.from_bytes(hashlib.sha256(label.encode()).digest(), "big") % (N - 1) + 1
         x, y = _times_g(self.key)
         self.address = "0x" + keccak(x.to_bytes(32, "big") + y.to_bytes(32, "big"))[12:].hex()
+
+    @classmethod
+    def of_key(cls, text):
+        """The account of a secret key in hexadecimal."""
+        return cls("", int(text, 16))
 
     def key_hex(self):
         """The secret key, 0x and 64 hexadecimal digits."""
