@@ -1,6 +1,5 @@
 """A node's JSON-RPC, and the processes of a network: start, stop, kill, logs."""
 
-import ctypes
 import http.client
 import json
 import os
@@ -10,8 +9,6 @@ import time
 from pathlib import Path
 
 RPC_PORT, PEER_PORT, METRICS_PORT, DATA_PORT = 8545, 26656, 9464, 27000
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
 
 
 class RpcError(Exception):
@@ -71,7 +68,7 @@ def tail(path, lines=12):
 
 
 class Process:
-    """A program in a host. It ends when this one does, even when this one is killed."""
+    """A program in a host."""
 
     def __init__(self, host, argv, logs, name):
         self.host, self.argv, self.name = host, [str(word) for word in argv], name
@@ -80,13 +77,14 @@ class Process:
 
     def start(self, env=None):
         """Starts it with further environment; `LD_PRELOAD` reaches the program and not the tools around it."""
-        wrap = ["env", *[f"{key}={value}" for key, value in (env or {}).items()]]
+        wrap = ["env", *[f"{key}={value}" for key, value in (env or {}).items()], "NO_COLOR=1"]
         with open(self.log, "ab") as log:
             log.write(f"--- start {time.time():.3f} {env or ''}\n".encode())
             log.flush()
+            # A session of its own: Ctrl-C at the terminal is for the runner, not for it.
             self.running = subprocess.Popen(
-                self.host.argv(wrap + self.argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+                self.host.argv(wrap + self.argv),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )
 
     def alive(self):

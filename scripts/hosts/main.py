@@ -89,6 +89,20 @@ def table(rows):
     return "\n".join(text(line) for line in lines)
 
 
+def totals(world):
+    """What went through in all: transfers, jobs as their renters and as the chain say it, errors of nodes by text."""
+    errors = {}
+    for sender in world.load.transfers:
+        for text, count in sender.errors.items():
+            errors[text] = errors.get(text, 0) + count
+    return {
+        "transfers_final": len(world.load.finals()), "height": world.recorder.height(),
+        "jobs_verified": sum(renter.verified for renter in world.load.jobs),
+        "jobs_given_up": sum(renter.failed for renter in world.load.jobs),
+        "jobs_on_chain": world.checks.jobs(world.nodes)[1], "rpc_errors": errors,
+    }
+
+
 def report(world, row, say):
     for fault in row["faults"]:
         say(f"  FAULT {row['scenario']}: {fault}")
@@ -96,8 +110,7 @@ def report(world, row, say):
         say(f"  a job's command: {line}")
     if row["faults"] and world:
         for process in [*world.nodes, *world.providers]:
-            lines = [line for line in tail(process.log, 6) if "WARN" in line or "ERROR" in line or "error" in line]
-            for line in lines:
+            for line in tail(process.log, 3):
                 say(f"    {process.name}: {line[:300]}")
 
 
@@ -132,12 +145,17 @@ def main():
     except Exception:
         why = traceback.format_exc()
     signal.alarm(0)
+    sums = totals(world) if rows and not why else None
+    if sums and not sums["jobs_verified"]:
+        why = "no job was verified, so that none was lost says nothing"
     if world:
         world.stop()
     if args.output == "json":
-        print(json.dumps({"rows": rows, "ended_early": why}, indent=2))
+        print(json.dumps({"rows": rows, "totals": sums, "ended_early": why}, indent=2))
     else:
         print(table(rows))
+        if sums:
+            print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in sums.items()))
     if why:
         say(why)
         for path in sorted((net.Path(directory) / "logs").glob("*.log")) if not rows else []:

@@ -50,8 +50,8 @@ def leads(world, account, above):
 
 def seats(world):
     """Accounts that sit now."""
-    listed = stake(world, "list")
-    return {one["account"].lower() for one in listed["validators"] if one.get("seated")}
+    listed = world.nodes[0].rpc.call("assay_validators")
+    return {one["account"].lower() for one in listed if one["seated"]}
 
 
 def join_and_leave(world, seconds):

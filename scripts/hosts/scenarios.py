@@ -73,7 +73,11 @@ def kill_one(world, seconds):
     times = []
     for node in world.nodes[4:7] if seconds > 10 else world.nodes[4:5]:
         node.kill()
+        last = world.recorder.height() + 2
         time.sleep(3)
+        # The measure must be able to fail.
+        dead = [height for height in range(last, world.recorder.height() + 1) if world.signed(node, height)]
+        must(not dead, f"{node.name} was dead and signed blocks {dead}")
         times.append(restart(world, node))
     return max(times), f"kill -9, down 3 s; start to signing again {', '.join(f'{one:.1f}' for one in times)} s"
 

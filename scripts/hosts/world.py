@@ -98,8 +98,9 @@ class World:
         return bool(proof[-96 - size + place // 8] >> place % 8 & 1)
 
     def signs_again(self, node, seconds=120):
-        """Seconds until a final block above the present height has this validator's signature; None when it has none."""
-        next_height = self.recorder.height() + 1
+        """Seconds until a new final block has this validator's signature; None when none has within `seconds`."""
+        # Two above: a vote cast before it went down may end in the next one.
+        next_height = self.recorder.height() + 2
 
         def found():
             nonlocal next_height
