@@ -6,7 +6,7 @@ import time
 
 from chain import Node, RpcError, wait_for
 from home import KRT, assay, knows
-from scenarios import must
+from scenarios import finality, must
 from wallet import Wallet
 
 STAKE_KRT = 20_000
@@ -124,7 +124,7 @@ def sustained(world, seconds):
     must(sent > 0, "no transfer was final")
     return None, (
         f"{took:.0f} s: {sent / took:.0f} transfers/s final, p50 {p50:.2f} s, max {worst:.2f} s, {most} blocks; "
-        f"{rate:.1f} blocks/s; {jobs} jobs verified; largest node {rss:.0f} MiB"
+        f"{rate:.1f} blocks/s; {jobs} jobs verified{finality(world)}; largest node {rss:.0f} MiB"
     )
 
 
