@@ -38,6 +38,10 @@ guests *ARGS:
 sim *ARGS:
     cargo run --release -p assay-sim -- {{ARGS}}
 
+# Failures of real hosts: needs root.
+hosts *ARGS:
+    scripts/hosts.sh {{ARGS}}
+
 bench *ARGS:
     cargo run --release -- bench {{ARGS}}
 

@@ -76,13 +76,9 @@ async fn look(context: runtime::Context, partition: String) -> Result<Found, Str
         return Ok(Found { height: None, entries: 0 });
     }
     let state = State::from_entries(entries);
-<<<<<<< HEAD
-    let height = assay_ledger::latest(&state, &crate::crypto::Bls).map(|ctx| ctx.height).ok_or("state: it does not name its height")?;
-=======
     let height = assay_ledger::latest(&state, &crate::crypto::Bls)
         .map(|ctx| ctx.height)
         .ok_or("state: it does not name its height")?;
->>>>>>> sync
     match blocks.get(Identifier::Index(height)).await {
         Ok(Some(_)) => Ok(Found { height: Some(height), entries: count }),
         Ok(None) => Err(format!("blocks: the one of the state's height, {height}, is missing")),
