@@ -6,12 +6,13 @@ use std::{
 };
 
 use assay_chain::{
+    committee::genesis_seats,
     light::{LightError, Trust},
     upstream::{RpcUpstream, Upstream, UpstreamError},
 };
 use assay_client::{Chain as _, RpcChain, RpcConfig};
 use assay_types::{
-    B256, Genesis,
+    B256, Bytes, Genesis, Seat,
     node::{Certificate, Checkpoint, Handover},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -56,10 +57,12 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
         Failure::new(Code::Unreachable, format!("{rpc} cannot say how the validators came to sit")).because(&error)
     };
     let chain = RpcChain::new(RpcConfig::new(rpc))?;
-    let genesis_hash = chain.status().await?.genesis_hash;
+    let genesis = chain.genesis().await?;
+    let genesis_hash = genesis.hash();
     let tip = upstream.tip(0).await.map_err(asked)?;
     let bar = terminal.spinner("handovers");
     let (mut handovers, mut epoch) = (Vec::<Handover>::new(), from + 1);
+    let mut sitting = if from == 0 { keys(&genesis_seats(&genesis)) } else { Vec::new() };
     loop {
         let batch = upstream.handovers(epoch, BATCH).await.map_err(asked)?;
         if batch.is_empty() {
@@ -67,9 +70,10 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
         }
         epoch += batch.len() as u64;
         for handover in batch {
-            let keys = |h: &Handover| h.seats.iter().map(|s| (s.network_key, s.vote_key.clone())).collect::<Vec<_>>();
-            if handovers.last().is_none_or(|last| keys(last) != keys(&handover)) {
+            let next = keys(&handover.seats);
+            if next != sitting {
                 handovers.push(handover);
+                sitting = next;
             }
         }
     }
@@ -94,6 +98,11 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
         thousands(json.len() as u64)
     ));
     Ok(())
+}
+
+/// The keys that sit, in order.
+fn keys(seats: &[Seat]) -> Vec<(B256, Bytes)> {
+    seats.iter().map(|seat| (seat.network_key, seat.vote_key.clone())).collect()
 }
 
 fn parsed<T: DeserializeOwned>(path: &Path, what: &str, next: &str) -> Outcome<T> {
@@ -140,7 +149,7 @@ fn verify(args: &VerifyArgs, terminal: &Terminal) -> Outcome<()> {
     if let Some(out) = &args.checkpoint_out {
         let seats = match (followed, &args.checkpoint) {
             (0, Some(path)) => checkpoint(path)?.seats,
-            (0, None) => assay_chain::committee::genesis_seats(&genesis),
+            (0, None) => genesis_seats(&genesis),
             _ => file.handovers.last().map(|last| last.seats.clone()).unwrap_or_default(),
         };
         let genesis_hash = genesis.hash();
