@@ -79,7 +79,6 @@ where
     let joined = joined(&context, &partition).await;
     // Nobody's: a follower proposes nothing.
     let keys = ValidatorKeys::generate(&mut context);
-    let public_key = commonware_cryptography::Signer::public_key(&keys.network);
     let committees = Committees::new(keys, None);
     committees.add(Committee::of_genesis(&genesis)?);
     let genesis_block = opening_block::<E>(&genesis);
