@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// Version of what is on disk.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Time that requests under way get to end before the actors that answer them do.
 const SETTLE: Duration = Duration::from_millis(150);

@@ -261,7 +261,7 @@ impl Dev {
         tokio::spawn(async move {
             let replay =
                 |height: u64| futures::future::ready(chain.read().blocks.get(height as usize).cloned()).boxed();
-            follow(shared, &index, finalized, 0, replay).await
+            follow(shared, &index, finalized, 0, 0, replay).await
         });
         let mut config = RpcConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)));
         change(&mut config);
