@@ -15,6 +15,7 @@ from chain import RpcError
 TO = "0x" + "5a" * 20
 FEE = 10**9
 RESEND_S = 5.0
+SLOW_S = 10.0
 JOB_TIMEOUT_S = 150
 RESUMES = 4
 
@@ -26,7 +27,7 @@ class Transfers(threading.Thread):
         super().__init__(daemon=True)
         self.load, self.wallet, self.burst, self.nonce = load, wallet, burst, 0
         self.done = []  # (hash, height, block hash, seconds to final, blocks to final)
-        self.errors = {}
+        self.errors, self.refused, self.slow = {}, [], []
         self.idle = threading.Event()
 
     def run(self):
@@ -41,14 +42,18 @@ class Transfers(threading.Thread):
             self.confirm([sign(nonce) for nonce in range(first, self.nonce)])
 
     def confirm(self, burst):
-        start, base, sent = time.monotonic(), self.load.height(), 0.0
+        start, base, sent, asked = time.monotonic(), self.load.height(), 0.0, []
         left = dict((hashed, raw) for raw, hashed in burst)
         while left and not self.load.ended.is_set():
-            node = self.load.pick()
             if time.monotonic() - sent > RESEND_S:
-                sent = time.monotonic()
+                sent, node = time.monotonic(), self.load.pick()
+                self.refused = []
                 for raw in left.values():
                     self.ask(node, "eth_sendRawTransaction", raw)
+                if any("refused" in text or "reset" in text for text in self.refused):
+                    sent = 0.0  # Down: another one at once.
+                said = f" ({'; '.join(sorted(set(self.refused)))})" if self.refused else ""
+                asked.append(f"{node.name} at {time.monotonic() - start:.1f} s{said}")
                 node = self.load.pick()
             time.sleep(0.1)
             for hashed in list(left):
@@ -59,12 +64,15 @@ class Transfers(threading.Thread):
                 took = time.monotonic() - start
                 self.done.append((hashed, height, found["blockHash"], took, height - base))
                 del left[hashed]
+                if took > SLOW_S and not left:
+                    self.slow.append(f"{hashed} {took:.1f} s, block {height} ({height - base} later), sent to {asked}")
 
     def ask(self, node, method, argument):
         try:
             return node.rpc.call(method, argument)
         except (OSError, RpcError) as error:
             text = str(error)
+            self.refused.append(text[:80])
             if "known" not in text and "nonce" not in text:
                 self.errors[text[:80]] = self.errors.get(text[:80], 0) + 1
             return None

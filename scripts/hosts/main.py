@@ -106,6 +106,10 @@ def totals(world):
 def report(world, row, say):
     for fault in row["faults"]:
         say(f"  FAULT {row['scenario']}: {fault}")
+    for sender in world.load.transfers:
+        for line in sender.slow[-1:]:
+            say(f"  slow: {line[:400]}")
+        sender.slow = []
     for line in row["jobs"]["said"]:
         say(f"  a job's command: {line}")
     if row["faults"] and world:
