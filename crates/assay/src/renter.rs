@@ -3,6 +3,7 @@
 //! `quickstart`, `job submit` and the benchmarks all go through here.
 
 use std::{
+    net::{IpAddr, Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -23,6 +24,8 @@ use crate::{
     network::write_file,
 };
 
+/// Where a renter serves the embedded network's providers.
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Bytes of blobs a renter keeps to serve.
 const QUOTA_BYTES: u64 = 8 << 30;
 
@@ -57,16 +60,26 @@ pub(crate) struct How {
     pub(crate) claim: Option<U256>,
 }
 
+/// This machine's address on the way to the node at `url`: providers fetch what a renter serves from there, as they
+/// reach the same network. Loopback where it cannot be told.
+pub(crate) fn address_towards(url: &str) -> IpAddr {
+    let Some(authority) = url.split("://").nth(1).and_then(|rest| rest.split('/').next()) else { return LOOPBACK };
+    let any = if authority.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
+    // No packet is sent: connecting a datagram socket only asks for the route.
+    let local = UdpSocket::bind(any).and_then(|socket| socket.connect(authority).and_then(|()| socket.local_addr()));
+    local.map_or(LOOPBACK, |address| address.ip())
+}
+
 impl Renter {
-    /// Starts the blob node of the renter with `wallet`; its blobs are kept in `dir`.
-    pub(crate) async fn start(chain: Arc<dyn Chain>, wallet: Wallet, dir: &Path) -> Outcome<Self> {
+    /// Starts the blob node of the renter with `wallet` on this machine's address `ip`; its blobs are kept in `dir`.
+    pub(crate) async fn start(chain: Arc<dyn Chain>, wallet: Wallet, dir: &Path, ip: IpAddr) -> Outcome<Self> {
         let genesis = chain.genesis().await?;
         let host: Arc<dyn Host> = Arc::new(TokioHost);
         let chain_id = genesis.chain_id;
         let sender = TxSender::new(chain.clone(), host.clone(), wallet, chain_id, SenderConfig::default());
         let store = BlobStore::open(&dir.join("blobs"), StoreConfig { quota_bytes: QUOTA_BYTES })
             .map_err(|e| Failure::new(Code::Io, format!("could not keep blobs in {}", dir.display())).because(&e))?;
-        let listen = NodeConfig::new(rand::random(), ([127, 0, 0, 1], 0).into());
+        let listen = NodeConfig::new(rand::random(), (ip, 0).into());
         let node = BlobNode::spawn(listen, store, Arc::new(RefusePuts))
             .await
             .map_err(|e| Failure::new(Code::Io, "the renter's blob node could not start").because(&e))?;

@@ -6,7 +6,7 @@
 use std::{
     fs,
     io::ErrorKind,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -50,6 +50,9 @@ pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 
 /// How often the room left is looked at.
 const DISK_CHECK: Duration = Duration::from_millis(250);
+
+/// A link on which nothing comes for so long is dead; peers ping each other every second.
+const LINK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often connections are counted.
 const COUNT: Duration = Duration::from_secs(1);
@@ -226,6 +229,7 @@ impl Host {
             let config = runtime::Config::new()
                 .with_worker_threads(threads)
                 .with_tcp_nodelay(Some(true))
+                .with_read_write_timeout(LINK_TIMEOUT)
                 .with_storage_directory(storage);
             runtime::Runner::new(config).start(|context| async move {
                 let mut nodes = Vec::new();
@@ -428,6 +432,14 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "a panic".into())
 }
 
+/// Whether an address means something else on another network.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
 async fn start_on_sockets(
     context: runtime::Context,
     node: HostedNode,
@@ -448,9 +460,15 @@ async fn start_on_sockets(
     let peers = most_seats(&config.genesis).saturating_add(params.max_candidates).saturating_add(1);
     let peers = NonZeroUsize::new(peers as usize).unwrap_or(NonZeroUsize::MIN);
     let max_message = max_message(&config.genesis);
-    let loopback = committee.seats().iter().all(|seat| seat.address.ip().is_loopback());
-    let configure = if loopback { NetworkConfig::local } else { NetworkConfig::recommended };
-    let network_config = configure(handshake, committee.namespace(), listen, peers, max_message, NZUsize!(256));
+    let namespace = committee.namespace();
+    // Recommended by the library are a minute between two tries to reach a peer and another before a dead link is
+    // noticed: a validator that restarts would be away for as long.
+    let network_config = NetworkConfig {
+        allow_private_ips: committee.seats().iter().any(|seat| is_private(seat.address.ip())),
+        dial_timeout: Duration::from_secs(3),
+        ping_frequency: Duration::from_secs(1),
+        ..NetworkConfig::local(handshake, namespace, listen, peers, max_message, NZUsize!(256))
+    };
     let (mut network, oracle) = Network::new(context.child("network"), network_config);
     // A quota is also the size of a mailbox for each peer, so generous ones cost memory.
     let mut channel = |number, a_second| network.register(number, Quota::per_second(a_second));

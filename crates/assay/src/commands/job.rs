@@ -24,7 +24,7 @@ use crate::{
     cli::{ClientArgs, JobCommand, WhichJob},
     failure::{Code, Failure, Outcome},
     network::write_file,
-    renter::{self, Renter, ended_well, output},
+    renter::{self, Renter, address_towards, ended_well, output},
     terminal::{Grid, Terminal, Tone},
     words::{basis_points, count, gigafuel, krt, short_address, thousands},
 };
@@ -93,8 +93,8 @@ pub(super) async fn view(which: &WhichJob) -> Outcome<JobView> {
 
 /// A renter's tools for commands that act.
 async fn renter(client: &ClientArgs) -> Outcome<Renter> {
-    let chain = connect::chain(client)?;
-    Renter::start(chain, connect::wallet(client)?, &client.jobs_dir.join(".blobs")).await
+    let (chain, ip) = (connect::chain(client)?, address_towards(&client.rpc));
+    Renter::start(chain, connect::wallet(client)?, &client.jobs_dir.join(".blobs"), ip).await
 }
 
 fn phase(lot: LotPhase) -> &'static str {

@@ -120,7 +120,11 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
     let url = format!("http://{}", edge.address());
     let judge = if let Some(wallet) = wallet.filter(|_| file.adjudicate.unwrap_or(true)) {
         let chain = Arc::new(RpcChain::new(RpcConfig::new(&url))?);
-        let config = AdjudicatorConfig::new(dir.join("adjudicator"));
+        let mut config = AdjudicatorConfig::new(dir.join("adjudicator"));
+        if let Some(listen) = file.listen {
+            // Where its peers reach it; any address if that is unspecified.
+            config.listen.set_ip(listen.ip());
+        }
         let engine = engine(&dir.join("compiled"))?;
         Some(adjudicator::start(config, chain, Arc::new(TokioHost), wallet, engine).await?)
     } else {

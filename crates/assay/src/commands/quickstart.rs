@@ -21,7 +21,7 @@ use crate::{
     failure::Outcome,
     network::{Network, Options},
     pricing::{Holdings, PORTFOLIO_RISK_GUEST, Quotes, RISK_TASKS, VOL_SURFACE_GUEST, book, report},
-    renter::{Finished, Renter, result_hash},
+    renter::{Finished, LOOPBACK, Renter, result_hash},
     tables,
     terminal::{Progress, Terminal},
 };
@@ -72,7 +72,7 @@ async fn price(
     ));
     let watcher = facts::Watcher::start(network);
     let chain: Arc<dyn Chain> = network.chain_of(0)?;
-    let renter = Renter::start(chain, network.roster().renter()?, &network.dir().join("renter")).await?;
+    let renter = Renter::start(chain, network.roster().renter()?, &network.dir().join("renter"), LOOPBACK).await?;
 
     let tasks = quotes.tasks();
     let request = request(VOL_SURFACE_GUEST, tasks, TASKS_PER_LOT, args.tier);

@@ -89,7 +89,8 @@ fn each_defect_is_listed_with_its_cure() {
     let good: Value =
         serde_json::from_slice(&std::fs::read(place.path().join("good.json")).expect("reads")).expect("JSON");
     let system = "0x00000000000000000000000000000000a55a0001";
-    let breaks: [(&str, fn(&mut Value)); 11] = [
+    type Break = fn(&mut Value);
+    let breaks: [(&str, Break); 11] = [
         ("chain_id is 0", |g| g["chain_id"] = json!(0)),
         ("validators 1 and 2 have one vote_key", |g| {
             g["validators"][1]["vote_key"] = g["validators"][0]["vote_key"].clone();

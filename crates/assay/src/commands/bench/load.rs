@@ -27,7 +27,7 @@ use crate::{
     findings::{Percentiles, rank},
     network::{BANDWIDTH, Network},
     pricing::{VOL_SURFACE_GUEST, slice_task},
-    renter::Renter,
+    renter::{LOOPBACK, Renter},
     terminal::Terminal,
 };
 
@@ -70,7 +70,7 @@ pub(super) async fn finality(network: &Network, terminal: &Terminal) -> Outcome<
 pub(super) async fn jobs(network: &Network, count: u32, terminal: &Terminal) -> Outcome<Value> {
     let bar = terminal.bar("one-task jobs", count.into());
     let dir = network.dir().join("bench-jobs");
-    let renter = Renter::start(network.chain_of(0)?, network.roster().renter()?, &dir).await?;
+    let renter = Renter::start(network.chain_of(0)?, network.roster().renter()?, &dir, LOOPBACK).await?;
     let mut times = Vec::new();
     for index in 0..=count {
         bar.at(index.into());

@@ -127,7 +127,8 @@ fn of_validator(genesis: &Genesis, validator: &GenesisValidator) -> Vec<Defect> 
 }
 
 fn duplicates(genesis: &Genesis, found: &mut Vec<Defect>) {
-    let fields: [(&str, fn(&GenesisValidator) -> String); 4] = [
+    type Field = fn(&GenesisValidator) -> String;
+    let fields: [(&str, Field); 4] = [
         ("account", |v| v.account.to_string()),
         ("network_key", |v| v.network_key.to_string()),
         ("vote_key", |v| v.vote_key.to_string()),
