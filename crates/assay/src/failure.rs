@@ -24,8 +24,8 @@ Exit codes:
   8    this machine is in the way: port taken, state directory in use or foreign, disk full
   9    it took longer than allowed
   10   the network upgraded: a newer version of this program is needed
-  10   the state on disk is damaged: `assay node reset` and read it from peers again
-  11   `assay doctor` found something that FAILs
+  11   the state on disk is damaged: `assay node reset` and read it from peers again
+  12   `assay doctor` found something that FAILs
   130  interrupted with Ctrl-C";
 
 /// The class of a failure: a stable name and the process's exit code.

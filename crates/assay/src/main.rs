@@ -34,6 +34,8 @@ use failure::{Code, Failure, Outcome};
 use terminal::Terminal;
 
 fn main() -> ExitCode {
+    // Refused only where one is chosen already.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
     let cli = Cli::parse();
     let terminal = Terminal::new(cli.output);
     match run(cli, &terminal) {

@@ -43,7 +43,7 @@ fn a_home_without_a_network_and_one_with_everything_wrong() {
     let text =
         std::fs::read_to_string(&good).expect("reads").replace("rpc = \"127.0.0.1:0\"", &format!("rpc = \"{taken}\""));
     std::fs::write(&good, text).expect("writes");
-    let ill = doctor(&place, &config, 11);
+    let ill = doctor(&place, &config, 12);
     assert_eq!(ill["error"]["code"], "unwell");
     assert_eq!(checks(&ill, "key permissions")[0].0, "FAIL");
     let (verdict, found) = checks(&ill, "port rpc").remove(0);
@@ -53,14 +53,14 @@ fn a_home_without_a_network_and_one_with_everything_wrong() {
     let entry = made["entry_file"].as_str().expect("a path");
     place.json(&["genesis", "build", "--validators", entry, "--chain-id", "78", "-o", "other.json"]);
     std::fs::copy(place.path().join("other.json"), place.path().join("v1/genesis.json")).expect("copies");
-    let ill = doctor(&place, &config, 11);
+    let ill = doctor(&place, &config, 12);
     assert_eq!(checks(&ill, "seat")[0].0, "WARN", "{ill}");
     assert_eq!(checks(&ill, "peers")[0], ("FAIL".to_owned(), "0 of 1 take connections; not 127.0.0.1:9".to_owned()));
 
     std::fs::write(&key, "{\"account\": 3}").expect("writes");
-    assert_eq!(checks(&doctor(&place, &config, 11), "keys")[0].0, "FAIL");
+    assert_eq!(checks(&doctor(&place, &config, 12), "keys")[0].0, "FAIL");
     std::fs::write(place.path().join("v1/genesis.json"), "{}").expect("writes");
-    assert_eq!(checks(&doctor(&place, &config, 11), "genesis")[0].0, "FAIL");
+    assert_eq!(checks(&doctor(&place, &config, 12), "genesis")[0].0, "FAIL");
 
     let said = place.refused(&["doctor", "--alive", "--health", "http://127.0.0.1:9"], 4);
     assert!(said.contains("does not say that its process lives"), "{said}");
@@ -75,7 +75,7 @@ fn files_that_contradict_themselves_are_refused_with_the_nearest_name() {
         let said = place.refused(&[command, "--config", "x.toml"], 3);
         assert!(said.contains("error[bad-config]") && said.contains(expected), "no '{expected}' in {said}");
     };
-    let both = format!("{base}keys = \"k\"\nlisten = \"127.0.0.1:1\"\nupstream = [\"http://a\"]\n");
+    let both = format!("{base}listen = \"127.0.0.1:1\"\nupstream = [\"http://a\"]\n");
     refused("node", both, "contradicts itself");
     refused("node", format!("{base}genisis = \"g\"\n"), "did you mean `genesis`?");
     refused("gateway", "listen = \"127.0.0.1:0\"\nnodes = []\n".into(), "`nodes` is empty");

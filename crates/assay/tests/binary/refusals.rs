@@ -101,9 +101,12 @@ fn the_help_lists_every_command_and_exit_code() {
       risk         How few could halt the network or take it over, and whose its capacity is
       market       Classes, books, prices, and the auction's rule for everybody to check
       claims       Claims on capacity in a later window: issue, trade, send, see
+      rewards      Inflation, what burns of payments for work, and what providers are paid back of it
       gov          Proposals and votes: parameters, classes, payments, runtimes, upgrades
       stake        Validators, delegations and rewards
       index        Keep the price record: follow, serve, rebuild
+      light        Follow the validators by certificates alone, offline
+      snapshot     A chain's state in one file: export, import, see
       top          A live view of the market: book, prices, jobs and blocks
       sim          Simulate agents against the market's rules, and cheats against audits
       bench        Measure this machine: finality, throughput, round trips, Wasm against native, memory
