@@ -142,8 +142,11 @@ mod tests {
         assert_eq!(one(&[true, false], 1), 0.75);
         // Two: either of them, or the next leader's.
         assert_eq!(one(&[true, true, false], 1), 0.875);
-        // Both heights own: both turns used is the one value known; else one or none of them and the honest.
-        assert_eq!(one(&[true, true, false], 2), 0.75);
+        // Both heights own: the one value known if both turns are used; else none is, the honest leader takes the
+        // first height, and the two own turns come round for the last: 1 - 1/2 (1 - 7/8).
+        assert_eq!(one(&[true, true, false], 2), 0.9375);
+        // Where three honest turns follow, an honest leader has the last height: 1 - 1/2 (1 - 1/2).
+        assert_eq!(one(&[true, true, false, false, false], 2), 0.75);
         assert_eq!(one(&[false, true, false], 2), 0.75);
     }
 

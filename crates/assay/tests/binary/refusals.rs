@@ -114,8 +114,8 @@ fn the_help_lists_every_command_and_exit_code() {
       help         Print this message or the help of the given subcommand(s)
 
     Options:
-          --output <OUTPUT>          How to print the result: tables for people, or one JSON document for
-                                     programs [default: table] [possible values: table, json]
+          --output <OUTPUT>          How to print the result: tables for people, or one JSON document
+                                     for programs [default: table] [possible values: table, json]
           --log <FILTER>             What to log to standard error, as in `info` or
                                      `consensus=debug,warn` [env: ASSAY_LOG=] [default: off]
           --log-format <LOG_FORMAT>  How log lines look [env: ASSAY_LOG_FORMAT=] [default: text]

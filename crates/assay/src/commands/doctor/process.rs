@@ -48,7 +48,7 @@ pub(super) async fn node(findings: &mut Findings, path: &Path) {
     if let (Some(genesis), Some((account, keys))) = (&genesis, &keys) {
         seat(findings, genesis, *account, keys);
     }
-    let own = state(findings, &file, genesis.as_ref());
+    let own = state(findings, &file, genesis.as_ref()).await;
     for (field, address) in [("listen", file.listen), ("rpc", Some(file.rpc)), ("metrics", file.metrics)] {
         if let Some(address) = address {
             ports::look(findings, field, address, own);
@@ -126,7 +126,7 @@ fn seat(findings: &mut Findings, genesis: &Genesis, account: Address, keys: &Val
 }
 
 /// Looks at the state directory; the process that uses it, if one does.
-fn state(findings: &mut Findings, file: &NodeFile, genesis: Option<&Genesis>) -> Option<u32> {
+async fn state(findings: &mut Findings, file: &NodeFile, genesis: Option<&Genesis>) -> Option<u32> {
     if !file.dir.exists() {
         findings.pass("database", "there is none yet");
         return None;
@@ -155,7 +155,9 @@ fn state(findings: &mut Findings, file: &NodeFile, genesis: Option<&Genesis>) ->
         _ => {}
     }
     let reset = "`assay node reset --config FILE --keep-keys`: keys stay, and the node reads all blocks from its peers";
-    match probe(&dir.join("validators"), PARTITION) {
+    let validators = dir.join("validators");
+    let looked = tokio::task::spawn_blocking(move || probe(&validators, PARTITION)).await;
+    match looked.unwrap_or_else(|error| Err(error.to_string())) {
         Ok(found) => {
             let height = found.height.map_or_else(|| "no block yet".to_owned(), |height| format!("height {height}"));
             findings.pass("database", format!("opens: {height}, {} entries", found.entries));
