@@ -121,7 +121,7 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
         }
         None => None,
     };
-    let edge = Edge::start(node.clone(), &dir.join("index"), file.rpc).await?;
+    let edge = Edge::start(node.clone(), &dir.join("index"), retention.index(), file.rpc).await?;
     let url = format!("http://{}", edge.address());
     let judge = if let Some(wallet) = wallet.filter(|_| file.adjudicate.unwrap_or(true)) {
         let chain = Arc::new(RpcChain::new(RpcConfig::new(&url))?);
