@@ -1,11 +1,9 @@
 //! Claims from issue to the end of their window, on a network whose windows are short; and the parameters
 //! that make it so.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
-use crate::kit::{Place, root};
+use crate::kit::{Place, grains, root, until};
 
 /// Blocks of a delivery window here.
 const WINDOW: u64 = 160;
@@ -13,20 +11,6 @@ const PARAMS: &str = r#"{
     "claim_window_blocks": 160, "claim_margin_window": 20, "claim_closeout_window": 20,
     "min_block_interval_ms": 100, "idle_block_interval_ms": 100
 }"#;
-/// Far beyond what two windows take.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn grains(value: &Value) -> u128 {
-    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("grains: {value}"))
-}
-
-fn until(what: &str, done: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < PATIENCE, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
 
 #[test]
 fn a_claim_pays_for_a_job_and_the_collateral_of_the_others_comes_back_after_the_window() {

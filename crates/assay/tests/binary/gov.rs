@@ -1,27 +1,15 @@
 //! Governance on a running network: parameters and a runtime changed by vote, and an upgrade that this program does
 //! not know.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
-use crate::kit::{Place, root};
+use crate::kit::{Place, root, until};
 
 const PARAMS: &str = r#"{
     "gov_min_deposit": "2000000000000000000", "gov_deposit_ms": 60000, "gov_voting_ms": 9000, "gov_timelock_ms": 1500,
     "min_block_interval_ms": 100, "idle_block_interval_ms": 100
 }"#;
-/// Far beyond what a vote takes here.
-const PATIENCE: Duration = Duration::from_secs(120);
 const OTHER: &str = "0x7878787878787878787878787878787878787878787878787878787878787878";
-
-fn until(what: &str, done: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < PATIENCE, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
 
 struct Network<'a> {
     place: &'a Place,

@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -106,6 +107,23 @@ impl Place {
             }
         }
     }
+}
+
+/// Far beyond what anything a test waits for takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Looks ten times a second until it is so.
+pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < PATIENCE, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// An amount as documents write it.
+pub(crate) fn grains(value: &Value) -> u128 {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("grains: {value}"))
 }
 
 /// A port from which four in a row are free now, and four from a hundred above, where metrics are served.

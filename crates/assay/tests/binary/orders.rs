@@ -10,11 +10,7 @@ use assay_client::{Chain, Keystore, RpcChain, RpcConfig, SealedOrder, SenderConf
 use assay_types::{Address, abi::IMarket};
 use serde_json::Value;
 
-use crate::kit::{Place, root};
-
-fn grains(value: &Value) -> u128 {
-    value.as_str().and_then(|text| text.parse().ok()).expect("grains")
-}
+use crate::kit::{Place, grains, root, until};
 
 /// What a URL answers, as JSON.
 fn get(url: &str) -> Value {
@@ -26,16 +22,6 @@ fn get(url: &str) -> Value {
     stream.read_to_string(&mut text).expect("reads");
     let body = text.split_once("\r\n\r\n").expect("a body").1;
     serde_json::from_str(body).unwrap_or_else(|_| panic!("{text}"))
-}
-
-fn until(done: impl Fn() -> bool) {
-    for _ in 0..200 {
-        if done() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("not within ten seconds");
 }
 
 #[test]
@@ -124,7 +110,7 @@ fn an_order_rests_says_why_is_amended_and_filled_or_taken_back() {
     // The record of all that is served by REST beside the node, and drawn by `top`.
     let rest = up.facts["rest_url"].as_str().expect("a URL").to_owned();
     let height = with(&["chain", "status"])["status"]["height"].as_u64().expect("a height");
-    until(|| get(&format!("{rest}/v1/status"))["height"].as_u64() >= Some(height));
+    until("the record has the block", || get(&format!("{rest}/v1/status"))["height"].as_u64() >= Some(height));
     let clearings = get(&format!("{rest}/v1/classes/1/clearings"));
     assert!(clearings.to_string().contains("1100000000000000"), "{clearings}");
     let orders = get(&format!("{rest}/v1/orders/{id}"));
@@ -208,12 +194,7 @@ fn a_sealed_order_takes_part_when_its_window_is_over_and_one_cut_off_is_opened_l
 
     // The window is ten seconds; then it is an order like any other.
     let here = || with(&["chain", "status"])["status"]["height"].as_u64();
-    for _ in 0..4 {
-        if here() < Some(from + 1) {
-            std::thread::sleep(std::time::Duration::from_secs(5));
-        }
-    }
-    until(|| here() > Some(from));
+    until("the window is over", || here() > Some(from));
     assert_eq!(with(&["order", "why", &id])["order"]["unfilled"]["why"], "nobody");
     with(&["order", "cancel", &id]);
     assert_eq!(with(&["chain", "status"])["books_balanced"], true);
@@ -248,7 +229,7 @@ fn capacity_is_issued_sold_bought_and_sent() {
     assert_eq!(listed["issuances"][0]["outstanding"], 100_000);
     with(&issuer, &["claims", "sell", &claim, "--gigafuel", "40", "--price", "0.0011"]);
     with(&renter, &["claims", "buy", "--window", "1", "--gigafuel", "30", "--price", "0.0012"]);
-    until(|| with(&renter, &["claims", "list"])["claims"][0]["amount"] == 30_000);
+    until("the claims are bought", || with(&renter, &["claims", "list"])["claims"][0]["amount"] == 30_000);
     with(
         &renter,
         &["claims", "transfer", &claim, "--to", "0x00000000000000000000000000000000000000aa", "--gigafuel", "10.5"],
@@ -286,7 +267,9 @@ fn a_sealed_job_whose_client_was_killed_is_gone_on_with_from_its_directory() {
         serde_json::from_slice(&std::fs::read(dir.join("job.json")).ok()?).ok()
     };
     // From when the nonce of the sealing is kept, the seal may be on the chain.
-    until(|| folder().and_then(|dir| state(&dir)).is_some_and(|state| state["seal"]["nonce"].is_number()));
+    until("the order is sealed", || {
+        folder().and_then(|dir| state(&dir)).is_some_and(|state| state["seal"]["nonce"].is_number())
+    });
     client.kill().expect("is killed");
     client.wait().expect("ends");
     let dir = folder().expect("a folder").display().to_string();

@@ -8,10 +8,10 @@ use std::{
 use alloy_primitives::{Address, Log};
 use alloy_sol_types::SolEvent;
 use assay_client::{Chain, Custodian, CustodianPolicy, JobFolder, TokioHost, TxSender, Until};
-use assay_provider::Misbehaviour;
+use assay_provider::{Misbehaviour, register, register::Registration};
 use assay_store::{Blobs, JobKey, transfer::RefusePuts};
 use assay_types::{
-    Fault, JobId, JobOutcome,
+    Fault, GRAINS_PER_KRT, JobId, JobOutcome,
     abi::{IAudits, IJobs},
     job::AuditTerms,
 };
@@ -67,20 +67,19 @@ async fn an_audited_job_is_run_by_one_provider_checked_by_another_paid_and_broug
 async fn an_auditor_that_says_nothing_is_replaced_by_the_validators_and_pays() {
     let mut net = Net::start().await;
     net.provide("p1", None).await;
+    // Too dear for the job's limit, so that it can only audit.
+    net.run("p2", Some(Misbehaviour::IgnoreAudits), true);
+    let dear = Registration { price_per_gigafuel: 100 * GRAINS_PER_KRT, ..net.registration("p2") };
+    register::ensure(&*net.chain, &net.sender("p2"), &dear).await.expect("registers");
     let always = AuditTerms { chance_bps: 10_000, draws: 40, auditors: 1 };
-    let (blobs, sender) = (blobs(&net), net.sender("renter"));
-    let custodian = job(&net, "job", AuditTerms { chance_bps: 10_000, ..always }, &blobs, &sender).await;
+    let custodian = job(&net, "job", always, &blobs(&net), &net.sender("renter")).await;
     custodian.submit().await.expect("submits");
-    while net.chain.work(address("p1")).await.expect("answers").is_empty() {
-        tokio::time::sleep(crate::net::BLOCK).await;
-    }
-    net.provide("p2", Some(Misbehaviour::IgnoreAudits)).await;
     let done = completes(&net, &custodian, 2).await;
     assert_eq!(done.lots[0].attempts, 0, "the result stood");
-    let silent = net.provider("p2").await;
-    // It may have come too late to be drawn, and the validators stood in without it.
-    assert!(silent.earned == 0 && silent.faults <= 1);
-    assert!(net.provider("p1").await.earned > 0);
+    let (worker, silent) = (net.provider("p1").await, net.provider("p2").await);
+    assert!(worker.earned > 0 && worker.faults == 0);
+    assert_eq!((silent.earned, silent.faults), (0, 1), "drawn, and silent");
+    assert!(silent.slashed > 0);
 }
 
 /// What the chain said about audits.
