@@ -1,20 +1,8 @@
 //! `devnet`: processes started, watched and stopped together; how each is, over HTTP; damage and reset.
 
-use std::{process::Command, time::Duration};
+use std::process::Command;
 
-use crate::kit::{Place, free_ports, get, http};
-
-/// Tries for twenty seconds.
-fn within<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let found = (0..200).find_map(|_| {
-        let found = look();
-        if found.is_none() {
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        found
-    });
-    found.unwrap_or_else(|| panic!("not within twenty seconds: {what}"))
-}
+use crate::kit::{Place, free_ports, get, http, within};
 
 fn lives(pid: u64) -> bool {
     // One that has ended may wait for its parent to take notice.
@@ -95,9 +83,9 @@ fn a_network_of_processes_starts_tells_of_a_death_stops_and_goes_on() {
     bytes[12] ^= 0x40;
     std::fs::write(&file, bytes).expect("writes");
     let config = "net/validator-4/node.toml";
-    let said = place.refused(&["doctor", "--config", config], 11);
+    let said = place.refused(&["doctor", "--config", config], 12);
     assert!(said.contains("database: is damaged"), "{said}");
-    let said = place.refused(&["node", "--config", config], 10);
+    let said = place.refused(&["node", "--config", config], 11);
     assert!(said.contains("error[corrupt-state]") && said.contains("node reset"), "{said}");
     let said = place.refused(&["node", "reset", "--config", config, "--keep-keys"], 3);
     assert!(said.contains("--yes"), "nobody was asked: {said}");

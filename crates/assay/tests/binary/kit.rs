@@ -112,13 +112,21 @@ impl Place {
 /// Far beyond what anything a test waits for takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Looks ten times a second until it is so.
-pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
+/// Looks ten times a second until there is something.
+pub(crate) fn within<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
-    while !done() {
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
         assert!(started.elapsed() < PATIENCE, "not in time: {what}");
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Looks ten times a second until it is so.
+pub(crate) fn until(what: &str, done: impl Fn() -> bool) {
+    within(what, || done().then_some(()));
 }
 
 /// An amount as documents write it.
