@@ -30,8 +30,12 @@ pub(crate) struct Feed {
     pub(crate) cache: Cache,
 }
 
-/// Pause after a round in which no upstream gave anything.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause after a round in which no upstream gave anything, longer by as much each time in a row.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Rounds in a row that failed before it is worth a warning, and before the next.
+const TROUBLE: u32 = 5;
 /// How often the node is looked at while it executes a batch.
 const LOOK: Duration = Duration::from_millis(5);
 /// Looks without progress after which a batch is reported again.
@@ -69,16 +73,25 @@ impl Feed {
 
     /// Keeps the node at the upstreams' tip. Never ends.
     pub(crate) async fn run<E: Clock>(self: Arc<Self>, clock: E, mut marshal: Marshal) {
+        let mut failures = 0u32;
         loop {
             let outcome = match self.tip().await {
                 Ok(Some(tip)) => self.catch_up(&clock, &mut marshal, tip).await,
                 Ok(None) => Ok(()),
                 Err(none) => Err(none),
             };
-            if let Err(none) = outcome {
-                tracing::warn!(%none, height = self.own(), "cannot follow the chain");
-                clock.sleep(PAUSE).await;
+            let Err(none) = outcome else {
+                failures = 0;
+                continue;
+            };
+            failures = failures.saturating_add(1);
+            // At the tip an upstream may not hold yet what it has told of: only what lasts is trouble.
+            if failures.is_multiple_of(TROUBLE) {
+                tracing::warn!(%none, failures, height = self.own(), "cannot follow the chain");
+            } else {
+                tracing::debug!(%none, failures, height = self.own(), "will be asked again");
             }
+            clock.sleep(PAUSE.saturating_mul(failures).min(MAX_PAUSE)).await;
         }
     }
 
