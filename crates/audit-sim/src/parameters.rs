@@ -21,8 +21,8 @@ pub struct Parameters {
     pub auditors: u32,
     /// Share of the auditors' stake that may belong to one coalition.
     pub collusion_bps: u32,
-    /// Whether a cheat may get a draw repeated once.
-    pub repeatable_draw: bool,
+    /// Draws a cheat may have to choose from.
+    pub draw_tries: u32,
     /// How far above break-even the lock is; 10,000 is break-even.
     pub margin_bps: u32,
     /// Least lock, as a share of the lot's price.
@@ -41,7 +41,8 @@ impl Parameters {
     /// - `draws` 7: finds half of a lot cheated on in 99 of 100 audits. Buyers who fear less buy more points.
     /// - `auditors` 1: a second one buys little while the assumed coalition is a fifth.
     /// - `collusion_bps` 2,000: under a third, beyond which the chain itself is in danger.
-    /// - `repeatable_draw`: until the beacon is a threshold signature its last contributor can withhold once.
+    /// - `draw_tries` 2: until the beacon is a threshold signature its last contributors can withhold; what that is worth
+    ///   in networks of up to 20 seats ([`crate::beacon_sweep`]).
     /// - `margin_bps`, `floor_bps` 15,000: half as much again as break-even, for what the model leaves out.
     /// - `forced_bps` 200: with a lock of 73.5 fees, above an auditor's break-even of 1.3 %.
     /// - `points_later`: a leader that has seen the points withholds only draws that find it, and then cheating
@@ -52,7 +53,7 @@ impl Parameters {
             draws: 7,
             auditors: 1,
             collusion_bps: 2_000,
-            repeatable_draw: true,
+            draw_tries: 2,
             margin_bps: 15_000,
             floor_bps: 15_000,
             forced_bps: 200,
@@ -64,7 +65,7 @@ impl Parameters {
     pub const fn assumptions(&self) -> Assumptions {
         Assumptions {
             collusion_bps: self.collusion_bps,
-            repeatable_draw: self.repeatable_draw,
+            draw_tries: self.draw_tries,
             margin_bps: self.margin_bps,
             floor_bps: self.floor_bps,
         }

@@ -143,11 +143,17 @@ impl Audit {
     }
 }
 
-/// What the network assumes about those who would cheat it.
-pub(crate) fn assumptions(params: &Params) -> Assumptions {
+/// What the network assumes about those who would cheat it while there are this many seats.
+pub(crate) fn assumptions(params: &Params, seats: usize) -> Assumptions {
+    // What a third of the seats gains by withholding from the beacon, measured: docs/protocol/beacon.md.
+    let gained = match seats {
+        0..=20 => 2,
+        21..=50 => 3,
+        _ => 4,
+    };
     Assumptions {
         collusion_bps: params.assumed_collusion_bps,
-        repeatable_draw: params.repeatable_draws,
+        draw_tries: params.draw_tries.max(gained),
         margin_bps: params.deterrence_bps,
         floor_bps: params.collateral_bps,
     }
@@ -250,8 +256,9 @@ fn draw_auditors(step: &mut Step<'_>, case: &Case, audit: &Audit, seed: B256) ->
         let fuel = usize::try_from(*place).ok().and_then(|place| audit.fuels.get(place)).copied().unwrap_or_default();
         fee = fee.saturating_add(run_ceiling(fuel, price).unwrap_or(Grains::MAX));
     }
-    let locked =
-        assumptions(&step.env.params).auditor_lock(fee, step.env.params.forced_error_bps).unwrap_or(Grains::MAX);
+    let locked = assumptions(&step.env.params, step.env.seats.len())
+        .auditor_lock(fee, step.env.params.forced_error_bps)
+        .unwrap_or(Grains::MAX);
     let tasks = u64::try_from(audit.tasks.len()).unwrap_or(u64::MAX);
     let units = fuel_units(case.terms.fuel_per_task.saturating_mul(tasks));
     let urn = able(step, case, locked)?;
@@ -379,4 +386,21 @@ pub(crate) fn check_bill(lot: &Lot, cap: u64, fuels: &[u64]) -> Done {
     }
     fits(fuels.iter().try_fold(0u64, |sum, fuel| sum.checked_add(*fuel)))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_seats_the_more_tries_and_a_vote_may_only_raise_them() {
+        let params = Params::default();
+        let tries = |params: &Params, seats| assumptions(params, seats).draw_tries;
+        assert_eq!([1, 20, 21, 50, 51, 128].map(|seats| tries(&params, seats)), [2, 2, 3, 3, 4, 4]);
+        let careful = Params { draw_tries: 6, ..params };
+        assert_eq!([1, 128].map(|seats| tries(&careful, seats)), [6, 6]);
+        let few = assumptions(&Params::default(), 4);
+        let many = assumptions(&Params::default(), 100);
+        assert!(many.audit_lock(1_000, 5_000, 1) > few.audit_lock(1_000, 5_000, 1), "withholding must not pay");
+    }
 }

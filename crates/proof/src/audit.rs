@@ -68,8 +68,9 @@ impl FuelLine {
 pub struct Assumptions {
     /// Share of the auditors' (or replicas') draws that fall to one coalition.
     pub collusion_bps: u32,
-    /// Whether a cheat may get a draw repeated once: the last to add to a beacon can withhold it.
-    pub repeatable_draw: bool,
+    /// Draws a cheat may have to choose from, 1 to 8: 1 where nobody can, more where those who add to a beacon can
+    /// withhold.
+    pub draw_tries: u32,
     /// How far above break-even the lock is: 10,000 is break-even.
     pub margin_bps: u32,
     /// Least lock, as a share of the gain.
@@ -82,10 +83,8 @@ impl Assumptions {
     pub fn caught(&self, chance_bps: u32, auditors: u32) -> u64 {
         const BILLION: u128 = 1_000_000_000;
         let chance = u128::from(chance_bps.min(10_000));
-        let drawn = match self.repeatable_draw {
-            true => chance.saturating_mul(chance).saturating_mul(BILLION / 100_000_000),
-            false => chance.saturating_mul(BILLION / 10_000),
-        };
+        // All tries must hit; each product of billionths is rounded down.
+        let drawn = (0..self.draw_tries.clamp(1, 8)).fold(BILLION, |all, _| all.saturating_mul(chance) / 10_000);
         let outside = BILLION.saturating_sub(all_collude(self.collusion_bps, auditors));
         u64::try_from(drawn.saturating_mul(outside) / BILLION).unwrap_or(0)
     }
@@ -162,8 +161,7 @@ mod tests {
         keccak256(number.to_be_bytes())
     }
 
-    const HONEST: Assumptions =
-        Assumptions { collusion_bps: 0, repeatable_draw: false, margin_bps: 15_000, floor_bps: 10_000 };
+    const HONEST: Assumptions = Assumptions { collusion_bps: 0, draw_tries: 1, margin_bps: 15_000, floor_bps: 10_000 };
 
     #[test]
     fn locks_are_those_of_the_design() {
@@ -175,7 +173,7 @@ mod tests {
         // Nobody is ever looked at: no lock is enough.
         assert_eq!(HONEST.audit_lock(1_000, 0, 1), None);
         // A coalition of a tenth and a draw that can be repeated: a' = .25 * .9 = .225.
-        let doubtful = Assumptions { collusion_bps: 1_000, repeatable_draw: true, ..HONEST };
+        let doubtful = Assumptions { collusion_bps: 1_000, draw_tries: 2, ..HONEST };
         assert_eq!(doubtful.caught(5_000, 1), 225_000_000);
         assert_eq!(doubtful.audit_lock(9_000, 5_000, 1), Some(46_500));
         assert_eq!(doubtful.caught(5_000, 2), 247_500_000);
@@ -252,7 +250,7 @@ mod tests {
         ) {
             let one = Assumptions { collusion_bps: collusion, ..HONEST };
             let lock = one.audit_lock(gain, chance, auditors);
-            let weaker = Assumptions { collusion_bps: collusion + 500, repeatable_draw: true, ..HONEST };
+            let weaker = Assumptions { collusion_bps: collusion + 500, draw_tries: 2, ..HONEST };
             prop_assert!(lock.is_some_and(|lock| lock >= gain));
             prop_assert!(weaker.audit_lock(gain, chance, auditors).is_none_or(|more| Some(more) >= lock));
             prop_assert!(one.audit_lock(gain, chance, auditors + 1) <= lock);

@@ -98,8 +98,9 @@ pub struct Params {
     pub deterrence_bps: u32,
     /// Share of the draws of auditors and replicas that is assumed to fall to one coalition.
     pub assumed_collusion_bps: u32,
-    /// Whether a draw is assumed to be repeated once where it does not suit the last to add to a beacon.
-    pub repeatable_draws: bool,
+    /// Draws that those who add to a beacon are assumed to choose from, by withholding; more where more sit
+    /// (docs/protocol/beacon.md).
+    pub draw_tries: u32,
     /// Least blocks from a commitment to the beacon that decides about its audit; more where a third of the seats is more.
     pub audit_delay: u32,
     /// Least chance of an audit a job may ask for, other than none.
@@ -320,7 +321,7 @@ impl Default for Params {
             collateral_bps: 15_000,
             deterrence_bps: 15_000,
             assumed_collusion_bps: 2_000,
-            repeatable_draws: true,
+            draw_tries: 2,
             audit_delay: 2,
             min_audit_bps: 500,
             max_audit_draws: 512,
@@ -556,6 +557,7 @@ impl Params {
             ("deterrence_bps", self.deterrence_bps >= 10_000 && self.deterrence_bps <= 1_000_000),
             // Above this no lock that a provider can have deters.
             ("assumed_collusion_bps", self.assumed_collusion_bps <= 9_000),
+            ("draw_tries", (1..=8).contains(&self.draw_tries)),
             ("audit_delay", self.audit_delay >= 1 && self.audit_delay <= 128),
             ("min_audit_bps", self.min_audit_bps >= 1 && self.min_audit_bps <= 10_000),
             ("max_audit_draws", self.max_audit_draws >= 1 && self.max_audit_draws <= 4_096),

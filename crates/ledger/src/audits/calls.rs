@@ -38,7 +38,7 @@ pub(crate) fn execute(step: &mut Step<'_>, sender: Address, value: u128, call: &
 }
 
 fn locks(step: &Step<'_>, call: &IAudits::locksCall) -> Done<Bytes> {
-    let assumed = assumptions(&step.env.params);
+    let assumed = assumptions(&step.env.params, step.env.seats.len());
     let auditors = u32::from(call.auditors);
     let provider = match call.auditBps {
         0 => assumed.replica_lock(call.mostEarned, 1),

@@ -15,6 +15,7 @@ use crate::{
     providers::Provider,
     reject::{BrokenInvariant, Done, sane},
     reputation::{Lens, Reputation},
+    staking,
     state::StateRead,
     step::{Step, Tip, keys_under, read},
 };
@@ -75,7 +76,8 @@ pub(crate) struct Measure<'a> {
 
 impl<'a> Measure<'a> {
     pub(crate) fn new(view: &'a dyn StateRead, height: u64, params: &Params) -> Self {
-        Self { view, lens: Lens::new(height, params), assumed: audits::assumptions(params) }
+        let assumed = audits::assumptions(params, staking::seats(view).len());
+        Self { view, lens: Lens::new(height, params), assumed }
     }
 
     /// Collateral that one replica of the lot takes: what makes cheating lose at this tier. More than there is

@@ -294,7 +294,8 @@ mod tests {
         // Beside the others: no more than they leave room for.
         assert_eq!(of("slash_burn_bps"), Some((0, 6_000)));
         assert_eq!(of("jail_blocks"), Some((0, u128::from(u32::MAX))));
-        assert_eq!((of("epoch_blocks"), of("classes"), of("repeatable_draws")), (None, None, None));
+        assert_eq!(of("draw_tries"), Some((1, 8)));
+        assert_eq!((of("epoch_blocks"), of("classes")), (None, None));
     }
 
     #[test]

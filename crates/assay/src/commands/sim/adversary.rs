@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(simulated.chance_bps, u32::from(terms.chance_bps));
         assert_eq!((simulated.draws, simulated.auditors), (u32::from(terms.draws), u32::from(terms.auditors)));
         assert_eq!(simulated.collusion_bps, params.assumed_collusion_bps);
-        assert_eq!(simulated.repeatable_draw, params.repeatable_draws);
+        assert_eq!(simulated.draw_tries, params.draw_tries);
         assert_eq!((simulated.margin_bps, simulated.floor_bps), (params.deterrence_bps, params.collateral_bps));
         assert_eq!(simulated.forced_bps, params.forced_error_bps);
         assert!(simulated.points_later, "as the ledger draws: whether first, where with a later beacon");
