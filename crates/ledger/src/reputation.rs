@@ -1,7 +1,7 @@
 //! Reputation: what the chain saw a provider do, with a half-life.
 //!
-//! Three sums a provider, all in work, so that they compare: what it delivered, what its faults weigh, what the
-//! deadlines it missed weigh. The score is the part of all that which is good,
+//! Four sums a provider, all in work, so that they compare: what it delivered, what its faults weigh, what the
+//! deadlines it missed weigh, and what it declined, which is only shown. The score is the part of the rest which is good,
 //!
 //! ```text
 //! score = 10,000 * delivered / (delivered + faults + late + NEWCOMER)      rounded down
@@ -12,7 +12,7 @@
 //!
 //! Does not: know what anybody says of a provider. Does not lower locks either: collateral deters, this chooses.
 //!
-//! Invariant: sums change only where grains are paid or slashed; between, they only decay.
+//! Invariant: the sums of the score change only where grains are paid or slashed; between, they only decay.
 //! Units: thousandths of a gigafuel, in fixed point with [`FRACTION`] bits so that decay at every touch loses nothing.
 
 mod decay;
@@ -51,6 +51,7 @@ record! {
         delivered: u128,
         faults: u128,
         late: u128,
+        declined: u128,
     }
 }
 
@@ -77,7 +78,7 @@ impl Lens {
 
 impl Reputation {
     fn newcomer(height: u64) -> Self {
-        Self { since: height, at: height, delivered: 0, faults: 0, late: 0 }
+        Self { since: height, at: height, delivered: 0, faults: 0, late: 0, declined: 0 }
     }
 
     /// The sums as they stand now.
@@ -95,6 +96,7 @@ impl Reputation {
             delivered: left(self.delivered),
             faults: left(self.faults),
             late: left(self.late),
+            declined: left(self.declined),
         }
     }
 
@@ -137,6 +139,7 @@ impl Reputation {
             delivered: self.delivered(),
             faults: units_of(self.faults),
             late: units_of(self.late),
+            declined: units_of(self.declined),
             age: lens.height.saturating_sub(self.since),
         }
     }
@@ -163,6 +166,11 @@ pub(crate) fn begin(step: &mut Step<'_>, account: &Address) {
 /// Notes that a provider was paid for `fuel`, as a replica or as an auditor.
 pub(crate) fn delivered(step: &mut Step<'_>, account: &Address, fuel: u64) -> Done {
     change(step, account, |reputation| reputation.deliver(fuel))
+}
+
+/// Notes that a lot whose cap is `units` was given back.
+pub(crate) fn declined(step: &mut Step<'_>, account: &Address, units: u64) -> Done {
+    change(step, account, |reputation| reputation.declined = reputation.declined.saturating_add(weigh(units, 1)))
 }
 
 /// Notes a fault in a lot, or the part of one, whose cap is `units`.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use assay_types::{FinalizedBlock, format_krt, node::NodeStatus, view::Books};
+use assay_types::{FinalizedBlock, GIGAFUEL, format_krt, node::NodeStatus, view::Books};
 use jsonrpsee::rpc_params;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::{
     failure::{Code, Failure, Outcome},
     network::write_file,
     terminal::{Grid, Terminal, Tone},
-    words::{basis_points, krt, short_address, thousands},
+    words::{basis_points, gigafuel, krt, short_address, thousands},
 };
 
 /// Runs it.
@@ -162,6 +162,7 @@ async fn providers(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
         "lots paid",
         "faults",
         "reputation",
+        "declined",
         "earned",
         "slashed",
         "collateral",
@@ -178,6 +179,7 @@ async fn providers(client: &ClientArgs, terminal: &Terminal) -> Outcome<()> {
             (p.lots_settled.to_string(), Tone::Plain),
             (p.faults.to_string(), if p.faults > 0 { Tone::Warn } else { Tone::Plain }),
             (basis_points(p.reputation.score), Tone::Plain),
+            (gigafuel(p.reputation.declined.saturating_mul(GIGAFUEL / 1_000)), Tone::Plain),
             (krt(p.earned), Tone::Plain),
             (krt(p.slashed), if p.slashed > 0 { Tone::Bad } else { Tone::Plain }),
             (krt(p.collateral), Tone::Plain),

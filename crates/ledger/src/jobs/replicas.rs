@@ -17,6 +17,7 @@ use crate::{
     audits::{self, Audit},
     keys::{self, LOT, WORK_AUDIT, WORK_REPLICA},
     reject::{Done, Failure},
+    reputation,
     schedule::{self, Due},
     step::{Step, keys_under},
 };
@@ -188,6 +189,7 @@ pub(crate) fn decline(step: &mut Step<'_>, sender: Address, id: JobId, index: u3
     case.lot.replicas.retain(|one| one.provider != sender);
     case.lot.excluded.push(replica.operator);
     assign::release(step, &case, &replica)?;
+    reputation::declined(step, &sender, case.units())?;
     step.emit(system::JOBS, &IJobs::Declined { job: id, lot: index, provider: sender, reason });
     assign::requeue(step, &mut case, JobCause::Declined)?;
     case.store(step);

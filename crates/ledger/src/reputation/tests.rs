@@ -121,7 +121,7 @@ proptest! {
         number in 1..=7u8,
         (bonded, more) in any::<(u128, u128)>(),
     ) {
-        let one = Reputation { since: 0, at: 0, delivered, faults, late };
+        let one = Reputation { since: 0, at: 0, delivered, faults, late, declined: late };
         let score = one.score(bonded, lens(0));
         prop_assert!(score < MOST_REPUTATION || delivered > u128::MAX / 20_000);
         prop_assert!(one.score(bonded.saturating_add(more), lens(0)) >= score);

@@ -91,6 +91,25 @@ fn a_lie_and_a_missed_deadline_weigh_by_the_cap_of_their_lot_and_lower_the_score
 }
 
 #[test]
+fn who_refuses_one_renter_shows_it_by_silence_in_the_score_and_by_declining_beside_it() {
+    let mut net = Net::new();
+    net.register_all(&["p1"]);
+    one_job(&mut net, spec(1, 1, 1));
+    let served = net.provider("p1").reputation;
+    assert!(served.score > 0 && served.declined == 0);
+    let unwanted = net.assigned(spec(3, 3, 1));
+    net.ok("p1", JOBS, 0, IJobs::declineCall { job: unwanted, lot: 0, reason: 4 });
+    let declined = net.provider("p1").reputation;
+    assert!((29_990..=30_000).contains(&declined.declined), "the lot's cap, 30 Gf: {declined:?}");
+    assert_eq!((declined.score, declined.faults, declined.late), (served.score, 0, 0), "no renter can lower it");
+    let ignored = net.assigned(spec(3, 3, 1));
+    net.deliver_keys(ignored);
+    net.until(30, |net| net.provider("p1").faults == 1);
+    let silent = net.provider("p1").reputation;
+    assert!(silent.late > 0 && silent.score < served.score, "{silent:?}");
+}
+
+#[test]
 fn auditors_are_credited_with_what_they_ran() {
     let mut net = Net::new();
     net.register_all(&["p1", "p2"]);

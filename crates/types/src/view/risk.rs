@@ -15,6 +15,8 @@ pub struct ReputationView {
     pub faults: u64,
     /// Work that the deadlines it missed outweigh.
     pub late: u64,
+    /// Work it was drawn for and gave back; in no score.
+    pub declined: u64,
     /// Blocks since it registered.
     pub age: u64,
 }
