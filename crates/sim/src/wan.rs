@@ -12,6 +12,7 @@
 pub mod bound;
 pub mod command;
 pub mod cost;
+mod cpu;
 pub mod figures;
 mod load;
 mod network;
@@ -47,8 +48,8 @@ pub struct Plan {
 pub struct Run {
     /// The figures, equal for equal plans.
     pub figures: Figures,
-    /// Real time of a block on this machine, all validators together, milliseconds.
-    pub wall_ms_a_block: f64,
+    /// Computing of a block on this machine, all validators together, milliseconds of one core.
+    pub computing_ms: f64,
 }
 
 /// Why there are no figures.

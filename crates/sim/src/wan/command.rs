@@ -88,8 +88,8 @@ struct Paper {
     upload_ms: f64,
     /// Two rounds of votes: signing, and a certificate from 2f+1 votes.
     certificates_ms: f64,
-    /// Building the block and then executing it: twice a validator's part of the run's real time, which has all it
-    /// does for a block, certificates too, and its part of the simulator.
+    /// Building the block and then executing it: at most twice a validator's part of the run's computing, which has
+    /// all it does for a block, certificates and transfers too, and its part of the simulator.
     blocks_ms: f64,
     /// All of these.
     sum_ms: f64,
@@ -153,7 +153,7 @@ fn paper(plan: &Plan, run: &Run, costs: &Costs, mbit: u32) -> Paper {
     let simulated_ms = run.figures.finality_ms.median.p50;
     let upload_ms = upload_ms(run.figures.bytes, plan.validators - 1, mbit);
     let certificates_ms = 2.0 * (costs.sign_ms + costs.assemble_ms);
-    let blocks_ms = 2.0 * run.wall_ms_a_block / plan.validators as f64;
+    let blocks_ms = 2.0 * run.computing_ms / plan.validators as f64;
     Paper {
         simulated_ms,
         upload_ms,
@@ -212,7 +212,7 @@ fn print(document: &Document) {
     println!("{table}");
     println!("\nBlocks");
     let mut table =
-        grid(["blocks", "measured", "views lost", "transfers", "bytes", "interval p50, ms", "p99", "real time, ms"]);
+        grid(["blocks", "measured", "views lost", "transfers", "bytes", "interval p50, ms", "p99", "computing, ms"]);
     for Outcome { plan, run, .. } in &document.runs {
         let figures = &run.figures;
         table.add_row([
@@ -223,7 +223,7 @@ fn print(document: &Document) {
             format!("{:.0}", figures.bytes),
             format!("{:.0}", figures.interval_ms.p50),
             format!("{:.0}", figures.interval_ms.p99),
-            format!("{:.0}", run.wall_ms_a_block),
+            format!("{:.0}", run.computing_ms),
         ]);
     }
     println!("{table}");

@@ -1,8 +1,6 @@
 //! What the simulated clock leaves out, measured on this machine: the time votes and certificates take a
 //! validator, and what a block takes from its leader's uplink.
 
-use std::time::Instant;
-
 use assay_chain::committee::{Committee, Scheme};
 use commonware_codec::{Decode as _, DecodeExt as _, Encode as _};
 use commonware_consensus::{
@@ -18,10 +16,10 @@ use commonware_parallel::Sequential;
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde::Serialize;
 
-use super::{WanError, bound::quorum, network};
+use super::{WanError, bound::quorum, cpu::Stopwatch, network};
 
-/// Times of which the median is taken.
-const REPEATS: usize = 9;
+/// Times each is done: enough for the kernel's clock of threads, which may be read in steps of some milliseconds.
+const REPEATS: u32 = 100;
 
 /// Computing of one validator on one core, milliseconds, and sizes in bytes.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -38,18 +36,14 @@ pub struct Costs {
     pub certificate_bytes: usize,
 }
 
-/// Median time of `work`, milliseconds; the last result.
+/// Mean computing time of `work`, milliseconds, and its last result.
 fn timed<T>(mut work: impl FnMut() -> T) -> (f64, T) {
-    let mut times = Vec::with_capacity(REPEATS);
-    loop {
-        let started = Instant::now();
-        let result = work();
-        times.push(started.elapsed().as_secs_f64() * 1_000.0);
-        if times.len() == REPEATS {
-            times.sort_by(f64::total_cmp);
-            return (times[REPEATS / 2], result);
-        }
+    let started = Stopwatch::start();
+    for _ in 1..REPEATS {
+        work();
     }
+    let result = work();
+    (started.ms() / f64::from(REPEATS), result)
 }
 
 /// Measures with real keys of a committee of `validators`.

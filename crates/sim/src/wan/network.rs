@@ -7,11 +7,7 @@
 //! ([`super::cost`]). What is real: consensus, its timeouts and parameters as they are shipped, blocks, state,
 //! signatures and their checks.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy_primitives::Address;
 use assay_chain::{
@@ -30,6 +26,7 @@ use tokio::sync::oneshot;
 use super::{
     Plan, Run, WanError,
     bound::Links,
+    cpu::Stopwatch,
     figures::{Figures, Seen},
     load::Clients,
     regions::one_way_ms,
@@ -64,12 +61,12 @@ pub(super) fn run(plan: &Plan, progress: impl Fn(u64)) -> Result<Run, WanError> 
     deterministic::Runner::new(config).start(|context| async move {
         let clients = Clients::new();
         let mut network = Network::start(context, plan.clone(), &clients).await?;
-        let started = Instant::now();
+        let started = Stopwatch::start();
         network.live(clients, &progress).await?;
-        let wall_s = started.elapsed().as_secs_f64();
+        let computing_ms = started.ms();
         let (figures, seen) = network.figures().await?;
         let blocks = seen + WARM_UP;
-        Ok(Run { figures, wall_ms_a_block: wall_s * 1_000.0 / blocks as f64 })
+        Ok(Run { figures, computing_ms: computing_ms / blocks as f64 })
     })
 }
 
