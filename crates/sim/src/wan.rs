@@ -1,4 +1,4 @@
-//! How soon a block is final on links between continents: the whole network in simulation, on published latencies.
+//! How soon a block is final on links between continents: the whole network, simulated on published latencies.
 //!
 //! ```text
 //!  regions (round trips) ── links ── network: n whole nodes, real consensus and signatures ── figures
@@ -6,8 +6,8 @@
 //!  cost: computing, which takes no simulated time, and uplinks, beside them
 //! ```
 //!
-//! Not here: lost packets, validators that are down and liars (`tests/seeds.rs` has those), and sockets: encryption
-//! and TCP's own waiting are left out.
+//! Not here: lost packets, validators that are down and liars (`tests/seeds.rs` has those), and sockets:
+//! encryption and TCP's own waiting are left out.
 
 pub mod bound;
 pub mod command;

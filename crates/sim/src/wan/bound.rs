@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Simplex (Chan and Pass, "Simplex Consensus", 2023) finalizes in three hops: the block, a round of notarize
-//! votes, a round of finalize votes. A validator has a round's certificate when the (2f+1)-th vote is there or when
-//! somebody who had it sent it on, whichever is first. Jitter, bandwidth and computing are left out, so nothing
+//! votes, a round of finalize votes. A validator has a round's certificate when the (2f+1)-th vote is there or
+//! when somebody who had it sent it on, whichever is first. Jitter, bandwidth and computing are left out, so nothing
 //! on the same links is sooner but by jitter in its favour.
 
 /// Latencies between validators, milliseconds one way.

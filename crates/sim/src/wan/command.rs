@@ -88,8 +88,8 @@ struct Paper {
     upload_ms: f64,
     /// Two rounds of votes: signing, and a certificate from 2f+1 votes.
     certificates_ms: f64,
-    /// Building the block and then executing it: at most twice a validator's part of the run's computing, which has
-    /// all it does for a block, certificates and transfers too, and its part of the simulator.
+    /// Building the block and then executing it: at most twice a validator's part of the run's computing, which
+    /// has all it does for a block, certificates and transfers too, and its part of the simulator.
     blocks_ms: f64,
     /// All of these.
     sum_ms: f64,

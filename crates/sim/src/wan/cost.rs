@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::{WanError, bound::quorum, cpu::Stopwatch, network};
 
-/// Times each is done: enough for the kernel's clock of threads, which may be read in steps of some milliseconds.
+/// Times each is done: enough for the kernel's clock of threads, which may go in steps of some milliseconds.
 const REPEATS: u32 = 100;
 
 /// Computing of one validator on one core, milliseconds, and sizes in bytes.

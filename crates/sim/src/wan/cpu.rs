@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What all threads of this process have computed so far, by the kernel's scheduler (`/proc/PID/task/*/schedstat`,
-/// nanoseconds); none where it does not tell.
+/// What all threads of this process have computed so far, by the kernel's scheduler
+/// (`/proc/PID/task/*/schedstat`, nanoseconds); none where it does not tell.
 fn spent() -> Option<Duration> {
     let threads = fs::read_dir("/proc/self/task").ok()?;
     let of = |thread: fs::DirEntry| {

@@ -1,7 +1,7 @@
-//! The network of a run: as many validators as are asked for, each with its whole node, on links between regions.
+//! The network of a run: so many validators, each with its whole node, on links between regions.
 //!
-//! What is simulated: sockets, clocks and disks. A link delivers in order, after half of the round trip of its two
-//! regions on average, normally distributed; the simulator cuts a delay to whole milliseconds, so half a
+//! What is simulated: sockets, clocks and disks. A link delivers in order, after half of the round trip of its
+//! two regions on average, normally distributed; the simulator cuts a delay to whole milliseconds, so half a
 //! millisecond is added to the mean before. Nothing is lost. A hop between two tasks of the simulation takes
 //! [`HOP`]; computing takes no simulated time at all, so its cost is beside the figures and not in them
 //! ([`super::cost`]). What is real: consensus, its timeouts and parameters as they are shipped, blocks, state,
