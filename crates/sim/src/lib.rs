@@ -21,6 +21,7 @@ pub mod market;
 mod names;
 pub mod scenario;
 mod traders;
+pub mod wan;
 pub mod world;
 
 pub use market::Counts;

@@ -1,17 +1,20 @@
 //! Runs seeds and prints what came of them: `assay-sim --seeds 500`, or one again: `--seed 17`.
 
 use std::{
+    process::ExitCode,
     sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
 
-use assay_sim::{Scenario, run};
-use clap::Parser;
+use assay_sim::{Scenario, run, wan};
+use clap::{Parser, Subcommand};
 
 /// Whole-network deterministic simulation: a cheat, crashes, a partition and abusive traders in every run.
 #[derive(Parser)]
-#[command(name = "assay-sim", version)]
+#[command(name = "assay-sim", version, args_conflicts_with_subcommands = true)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Number of seeds to run.
     #[arg(long, default_value_t = 20)]
     seeds: u64,
@@ -29,12 +32,40 @@ struct Options {
     threads: usize,
 }
 
-fn main() {
+/// Simulations other than that of a market.
+#[derive(Subcommand)]
+enum Command {
+    /// Finality of many validators on links between continents.
+    Wan(wan::command::Options),
+}
+
+fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
     let options = Options::parse();
+    match &options.command {
+        Some(Command::Wan(options)) => match wan::command::execute(options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}", chain(&error));
+                ExitCode::FAILURE
+            }
+        },
+        None => {
+            markets(&options);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// An error with what is behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", chain(source)))
+}
+
+fn markets(options: &Options) {
     let length_ms = options.seconds.max(20) * 1_000;
     if let Some(seed) = options.seed {
         let scenario = Scenario::of_seed(seed, length_ms);
