@@ -316,6 +316,17 @@ fn epochs_follow_each_other_without_a_halt_and_who_was_away_for_several_catches_
 }
 
 #[test]
+fn a_chain_at_rest_for_longer_than_a_view_takes_elsewhere_goes_on() {
+    let config = deterministic::Config::default().with_seed(6).with_timeout(Some(Duration::from_secs(300)));
+    deterministic::Runner::new(config).start(|context| async move {
+        let params = Params { validator_epoch_blocks: 4, idle_block_interval_ms: 6_000, ..Params::default() };
+        let rig = Rig::with(&context, params).await;
+        rig.reach(&context, 0, 6).await;
+        rig.agree(&context).await;
+    });
+}
+
+#[test]
 fn a_leader_with_nothing_to_propose_hears_of_finality_as_soon_as_the_others() {
     let config = deterministic::Config::default().with_seed(3).with_timeout(Some(Duration::from_secs(300)));
     deterministic::Runner::new(config).start(|context| async move {

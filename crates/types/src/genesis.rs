@@ -551,7 +551,7 @@ impl Params {
             ("block_gas_limit", self.block_gas_limit >= 1_000_000),
             ("block_bytes_limit", self.block_bytes_limit >= self.tx_bytes_limit && self.block_bytes_limit <= 4 << 20),
             ("tx_bytes_limit", self.tx_bytes_limit >= 1_024),
-            ("idle_block_interval_ms", self.idle_block_interval_ms >= self.min_block_interval_ms),
+            ("idle_block_interval_ms", (self.min_block_interval_ms..=60_000).contains(&self.idle_block_interval_ms)),
             ("min_base_fee", self.min_base_fee >= 8 && self.min_base_fee <= GRAINS_PER_KRT),
             ("collateral_bps", self.collateral_bps >= 10_000 && self.collateral_bps <= 1_000_000),
             ("deterrence_bps", self.deterrence_bps >= 10_000 && self.deterrence_bps <= 1_000_000),

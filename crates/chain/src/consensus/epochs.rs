@@ -249,6 +249,7 @@ where
         let (floor, seed) = self.boundary(epoch).await?;
         let params = assay_ledger::params(&state)?;
         let leader_timeout = Duration::from_millis(params.idle_block_interval_ms) + Duration::from_millis(1_500);
+        let certification_timeout = leader_timeout + Duration::from_millis(1_000);
         let seated = scheme.votes();
         let application = self.application.clone();
         let tap = Tap::new(Arc::clone(&self.core), Arc::clone(&committee), context.child("tap"));
@@ -270,11 +271,12 @@ where
                 write_buffer: BUFFER,
                 page_cache: self.page_cache.clone(),
                 leader_timeout,
-                certification_timeout: leader_timeout + Duration::from_millis(1_000),
+                certification_timeout,
                 timeout_retry: Duration::from_millis(1_000),
                 view_retention: ViewDelta::new(64),
                 skip: SkipPolicy::Enabled {
-                    timeout: Duration::from_secs(5),
+                    // Simplex wants more than a view may take: 5 s at the idle interval networks start with.
+                    timeout: certification_timeout + Duration::from_millis(1_500),
                     budget: simplex::SkipBudget::Participants,
                 },
                 fetch_timeout: NZDuration!(Duration::from_secs(2)),
