@@ -2,11 +2,12 @@
 //! refused by name before anything is opened.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use assay_types::B256;
+use assay_types::{Address, B256};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
@@ -108,12 +109,26 @@ pub(crate) struct NodeFile {
     pub(crate) adjudicate: Option<bool>,
     /// Newest blocks that are kept; all if not given.
     pub(crate) keep_blocks: Option<u64>,
+    /// Senders it takes no transactions from.
+    #[serde(default)]
+    pub(crate) refuse: BTreeSet<Address>,
 }
 
 impl NodeFile {
     /// Every field.
-    pub(crate) const FIELDS: [&str; 10] =
-        ["genesis", "dir", "keys", "next_keys", "upstream", "listen", "rpc", "metrics", "adjudicate", "keep_blocks"];
+    pub(crate) const FIELDS: [&str; 11] = [
+        "genesis",
+        "dir",
+        "keys",
+        "next_keys",
+        "upstream",
+        "listen",
+        "rpc",
+        "metrics",
+        "adjudicate",
+        "keep_blocks",
+        "refuse",
+    ];
 
     /// Reads and checks it; its paths become relative to where the program runs.
     pub(crate) fn read(path: &Path) -> Outcome<Self> {
@@ -340,6 +355,7 @@ mod tests {
         assert!(with("upstream = [\"http://a\"]\nadjudicate = true\n").contains("takes a validator's `keys`"));
         assert!(with("upstream = [\"https://a\"]\n").contains("no http:// address"));
         assert!(with(&format!("{validator}metrics = \"0.0.0.0:8545\"\n")).contains("both on port 8545"));
+        assert!(with(&format!("{validator}refuse = [\"0x12\"]\n")).contains("refuse"), "no address");
         assert!(with(&format!("{validator}lisen = 3\n")).contains("did you mean `listen`?"));
     }
 }

@@ -87,7 +87,7 @@ pub fn readiness(node: &Node, now_ms: u64) -> Readiness {
         )),
         Some(_) => {}
     }
-    if peers == Some(0) && node.genesis().validators.len() > 1 {
+    if peers == Some(0) && node.seats() > 1 {
         reasons.push("connected to no other validator".to_owned());
     }
     Readiness { ready: reasons.is_empty(), reasons, height: tip.map(|tip| tip.height), age_ms, peers }
@@ -145,7 +145,7 @@ impl Metrics {
         if let Some(peers) = state.peers {
             page.one("assay_peers", "Validators this node is connected to.", peers);
         }
-        page.one("assay_validators", "Validators of the genesis.", node.genesis().validators.len());
+        page.one("assay_validators", "Seats of the epoch under way.", node.seats());
         if let Some((tip, view)) = node.tip_state() {
             page.one("assay_epoch", "Epoch of the validators under way.", node.epoch());
             page.one("assay_height", "Height of the newest final block.", tip.height);

@@ -160,6 +160,11 @@ impl Node {
         Some((committee, scheme.votes()))
     }
 
+    /// Seats of the epoch under way; of the genesis until the node has opened its database.
+    pub fn seats(&self) -> usize {
+        self.committee().map_or(self.core.genesis.validators.len(), |(committee, _)| committee.seats().len())
+    }
+
     /// Turns to what is needed once the chain is at a protocol version that this program does not know; the node
     /// then takes no part any more.
     pub fn upgrade_needed(&self) -> watch::Receiver<Option<UpgradeNeeded>> {

@@ -13,12 +13,11 @@ use std::{
 use commonware_codec::RangeCfg;
 use commonware_cryptography::sha256::Digest;
 use commonware_glue::stateful::db::DatabaseSet as _;
-use commonware_runtime::{Runner as _, Supervisor as _, buffer::paged::CacheRef, tokio as runtime};
+use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use commonware_storage::{
     archive::{Archive as _, Identifier, prunable},
     translator::TwoCap,
 };
-use commonware_utils::{NZU16, NZUsize};
 use futures::StreamExt as _;
 
 use crate::{
@@ -26,7 +25,7 @@ use crate::{
     consensus::{
         app::Databases,
         core::decode_entry,
-        engine::{archive_config, database_config},
+        storage::{archive_config, database_config, page_cache},
     },
     host::panic_text,
     state::State,
@@ -55,7 +54,7 @@ pub fn probe(dir: &Path, partition: &str) -> Result<Found, String> {
 }
 
 async fn look(context: runtime::Context, partition: String) -> Result<Found, String> {
-    let cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
+    let cache = page_cache();
     let blocks = archive_config(&partition, "blocks", cache.clone(), ());
     let blocks: prunable::Archive<TwoCap, _, Digest, Block> =
         prunable::Archive::init(context.child("blocks"), blocks).await.map_err(|e| format!("blocks: {e}"))?;

@@ -151,7 +151,8 @@ pub(crate) struct DevnetFiles {
   listen = \"10.0.0.1:26656\"           # peers
   rpc = \"127.0.0.1:8545\"
   metrics = \"127.0.0.1:9464\"          # /health, /ready, /metrics; none if left out
-  adjudicate = true                    # re-execute disputed tasks",
+  adjudicate = true                    # re-execute disputed tasks
+  refuse = [\"0x…\"]                    # senders whose transactions it puts into no block",
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]

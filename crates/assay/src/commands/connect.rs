@@ -21,55 +21,67 @@ use crate::{
     network::write_file,
 };
 
+/// How long a node has for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// The chain of the node that `args` name.
 pub(crate) fn chain(args: &ClientArgs) -> Outcome<Arc<dyn Chain>> {
     Ok(Arc::new(RpcChain::new(RpcConfig::new(&args.rpc))?))
 }
 
+/// Why a node could not be asked.
+enum Unasked {
+    /// It answered that it will not.
+    Refused(String),
+    /// It gave no answer.
+    Silent(Failure),
+}
+
+async fn request<T: DeserializeOwned>(url: &str, method: &str, params: ArrayParams) -> Result<T, Unasked> {
+    let silent = |error: &dyn std::error::Error| {
+        let failure = Failure::new(Code::Unreachable, format!("the node at {url} does not answer"));
+        let next = "start a network with `assay up`, or name another node with --rpc URL";
+        Unasked::Silent(failure.because(error).next(next))
+    };
+    let client = HttpClientBuilder::default().request_timeout(PATIENCE).build(url).map_err(|e| silent(&e))?;
+    client.request(method, params).await.map_err(|error| match error {
+        ClientError::Call(refusal) => Unasked::Refused(refusal.message().to_owned()),
+        error => silent(&error),
+    })
+}
+
 /// Asks a node for something that only people want to know.
 pub(crate) async fn ask<T: DeserializeOwned>(url: &str, method: &str, params: ArrayParams) -> Outcome<T> {
-    let failed = |error: &dyn std::error::Error| {
-        Failure::new(Code::Unreachable, format!("the node at {url} does not answer"))
-            .because(error)
-            .next("start a network with `assay up`, or name another node with --rpc URL")
-    };
-    let client =
-        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
-    client.request(method, params).await.map_err(|e| failed(&e))
+    request(url, method, params).await.map_err(|unasked| match unasked {
+        Unasked::Refused(why) => {
+            Failure::new(Code::Unreachable, format!("the node at {url} has no answer to {method}"))
+                .why(why)
+                .next("is it of the same version? `assay chain status` shows it")
+        }
+        Unasked::Silent(failure) => failure,
+    })
 }
 
 /// Tries a transaction on a node, as `eth_call` takes it; why it would be refused.
 pub(crate) async fn try_out(url: &str, transaction: serde_json::Value) -> Outcome<()> {
-    let failed = |error: &dyn std::error::Error| {
-        Failure::new(Code::Unreachable, format!("the node at {url} does not answer")).because(error)
-    };
-    let client =
-        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
-    match client.request::<Bytes, _>("eth_call", rpc_params![transaction, "latest"]).await {
+    match request::<Bytes>(url, "eth_call", rpc_params![transaction, "latest"]).await {
         Ok(_) => Ok(()),
-        Err(ClientError::Call(refusal)) => Err(Failure::new(Code::Refused, "the network would refuse the transaction")
-            .why(refusal.message())
+        Err(Unasked::Refused(why)) => Err(Failure::new(Code::Refused, "the network would refuse the transaction")
+            .why(why)
             .next("docs/protocol/rejects.md explains the code")),
-        Err(error) => Err(failed(&error)),
+        Err(Unasked::Silent(failure)) => Err(failure),
     }
 }
 
 /// Asks a system contract, with `eth_call` as any wallet would.
 pub(crate) async fn view<C: SolCall>(url: &str, to: Address, call: &C) -> Outcome<C::Return> {
-    let failed = |error: &dyn std::error::Error| {
-        Failure::new(Code::Unreachable, format!("the node at {url} does not answer"))
-            .because(error)
-            .next("start a network with `assay up`, or name another node with --rpc URL")
-    };
-    let client =
-        HttpClientBuilder::default().request_timeout(Duration::from_secs(15)).build(url).map_err(|e| failed(&e))?;
     let asked = serde_json::json!({ "to": to, "input": Bytes::from(call.abi_encode()) });
-    let answer = match client.request::<Bytes, _>("eth_call", rpc_params![asked, "latest"]).await {
+    let answer = match request::<Bytes>(url, "eth_call", rpc_params![asked, "latest"]).await {
         Ok(answer) => answer,
-        Err(ClientError::Call(refusal)) => {
-            return Err(Failure::new(Code::NotFound, "the chain has no answer to this").why(refusal.message()));
+        Err(Unasked::Refused(why)) => {
+            return Err(Failure::new(Code::NotFound, "the chain has no answer to this").why(why));
         }
-        Err(error) => return Err(failed(&error)),
+        Err(Unasked::Silent(failure)) => return Err(failure),
     };
     C::abi_decode_returns(&answer).map_err(|e| {
         Failure::new(Code::Unreachable, format!("the node at {url} answers something else than `{}`", C::SIGNATURE))

@@ -101,9 +101,14 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
     let wallet = seat.as_ref().map(|seat| seat.wallet.clone());
     let (path, retention) = (dir.join("validators"), file.keep_blocks.map_or(Retention::Archive, Retention::Blocks));
     let upstreams = upstreams(&file.upstream)?;
+    let mempool = Limits { refused: file.refuse, ..Limits::default() };
+    if let Some(wallet) = wallet.as_ref().filter(|wallet| mempool.refused.contains(&wallet.address())) {
+        return Err(Failure::new(Code::BadConfig, format!("`refuse` lists {}, this node's own", wallet.address()))
+            .next("take it out: a validator sends its heartbeats and votes through its own node"));
+    }
     let network = genesis.clone();
     let spinner = terminal.spinner(if upstreams.is_empty() { "opening" } else { "state from upstream" });
-    let started = tokio::task::spawn_blocking(move || start(path, network, retention, seat, upstreams)).await;
+    let started = tokio::task::spawn_blocking(move || start(path, network, mempool, retention, seat, upstreams)).await;
     drop(spinner);
     let host = started
         .map_err(|e| Failure::new(Code::Internal, "the node could not start").because(&e))?
@@ -116,7 +121,7 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
         }
         None => None,
     };
-    let edge = Edge::start(node.clone(), &dir.join("index"), file.rpc).await?;
+    let edge = Edge::start(node.clone(), &dir.join("index"), retention.index(), file.rpc).await?;
     let url = format!("http://{}", edge.address());
     let judge = if let Some(wallet) = wallet.filter(|_| file.adjudicate.unwrap_or(true)) {
         let chain = Arc::new(RpcChain::new(RpcConfig::new(&url))?);
@@ -224,11 +229,12 @@ fn upstreams(urls: &[String]) -> Outcome<Vec<Arc<dyn Upstream>>> {
 fn start(
     dir: PathBuf,
     genesis: Genesis,
+    mempool: Limits,
     retention: Retention,
     seat: Option<Seat>,
     upstreams: Vec<Arc<dyn Upstream>>,
 ) -> Result<Host, StartError> {
-    let (partition, mempool) = (PARTITION.to_owned(), Limits::default());
+    let partition = PARTITION.to_owned();
     let Some(Seat { keys, guard, listen, .. }) = seat else {
         let config = FollowerConfig { genesis, partition, mempool, retention, sync_beyond: SYNC_BEYOND };
         return Host::follow(dir, config, upstreams, THREADS);

@@ -17,10 +17,10 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// Opens the index in `dir` and serves JSON-RPC at `listen`.
-    pub(crate) async fn start(node: Node, dir: &Path, listen: SocketAddr) -> Outcome<Self> {
+    pub(crate) async fn start(node: Node, dir: &Path, options: IndexOptions, listen: SocketAddr) -> Outcome<Self> {
         super::create_dir(dir)?;
         let index = dir.join("index.redb");
-        let rpc = serve_node(node, &index, IndexOptions::default(), RpcConfig::new(listen)).await;
+        let rpc = serve_node(node, &index, options, RpcConfig::new(listen)).await;
         let rpc = rpc.map_err(|error| match &error {
             NodeRpcError::Rpc(RpcError::PortInUse(address)) => {
                 Failure::new(Code::PortInUse, format!("port {} is taken", address.port()))

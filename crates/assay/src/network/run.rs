@@ -9,6 +9,7 @@ use std::{
 use assay_chain::{
     Node, NodeConfig, StartError, UpgradeNeeded,
     host::{DISK_RESERVE_BYTES, Ended, Host, HostedNode},
+    index::IndexOptions,
     mempool::Limits,
 };
 use assay_client::{Chain, RpcChain, RpcConfig, TokioHost};
@@ -138,7 +139,8 @@ impl Network {
         for (index, node) in self.nodes.iter().enumerate() {
             let port = if index == 0 { options.rpc_port } else { 0 };
             let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let edge = Edge::start(node.clone(), &self.dir.join(format!("validators/{}", index + 1)), listen).await?;
+            let dir = self.dir.join(format!("validators/{}", index + 1));
+            let edge = Edge::start(node.clone(), &dir, IndexOptions::default(), listen).await?;
             self.edges.push(edge);
         }
         for (index, seat) in self.roster.validators()?.into_iter().enumerate() {

@@ -1,58 +1,38 @@
 //! Wires the actors of one node together and starts them.
 
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use assay_types::{Genesis, GenesisError};
 use commonware_broadcast::buffered;
-use commonware_codec::RangeCfg;
 use commonware_consensus::{
     marshal::{
-        self, Identifier,
-        core::Actor as MarshalActor,
+        self,
         resolver::p2p as marshal_resolver,
         standard::{Deferred, Standard},
     },
     simplex,
-    types::{FixedEpocher, Height, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _, sha256::Digest};
-use commonware_glue::stateful::{
-    Config as StatefulConfig, Stateful, SyncPlan,
-    db::{DatabaseSet, SyncEngineConfig},
-};
+use commonware_cryptography::sha256::Digest;
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender, max_message_size, utils::mux::prefixed};
 use commonware_parallel::Sequential;
-use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage, buffer::paged::CacheRef};
-use commonware_storage::{
-    archive::prunable,
-    journal::contiguous::variable::Config as LogConfig,
-    merkle::full::Config as MerkleConfig,
-    qmdb::current::VariableConfig,
-    translator::{EightCap, TwoCap},
-};
-use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use commonware_runtime::{Clock, Handle, Metrics, Spawner, Storage};
+use commonware_utils::{NZDuration, NZUsize};
 use rand_core::CryptoRng;
 
 use super::{
-    app::{App, Databases, NoStateSync},
-    core::{Core, RECENT, Version, decode_entry, is_blank, opening_state},
+    base::{Base, BaseConfig, MAILBOX},
     epochs::Epochs,
     gossip,
-    handovers::{Kept, record},
-    outcomes::{Archived, Outcomes},
-    shelf::{self, Shelf},
 };
 use crate::{
     block::Block,
-    committee::{Committee, CommitteeError, Committees, PublicKey, Scheme},
+    committee::{CommitteeError, Committees, PublicKey, Scheme},
     guard::Guard,
     keys::ValidatorKeys,
-    light::MAX_VALUE_BYTES,
     mempool::Limits,
     node::Node,
     retention::Retention,
-    sync::{JoinError, join::joined},
+    sync::JoinError,
 };
 
 /// What a node needs besides a runtime and a network.
@@ -191,9 +171,6 @@ pub struct Channels<S, R> {
 /// Number of channels; they are numbered from zero.
 pub const CHANNELS: u64 = 6;
 
-pub(crate) const BUFFER: std::num::NonZeroUsize = NZUsize!(1 << 16);
-pub(crate) const MAILBOX: std::num::NonZeroUsize = NZUsize!(256);
-
 /// Most bytes a message of this network may have, however many validators sit.
 pub fn max_message(genesis: &Genesis) -> u32 {
     let seats = most_seats(genesis);
@@ -207,59 +184,6 @@ pub fn max_message(genesis: &Genesis) -> u32 {
 /// Seats of the largest committee this network may have. A governed change above it waits for new programs.
 pub(crate) fn most_seats(genesis: &Genesis) -> u32 {
     genesis.params.max_validators.max(u32::try_from(genesis.validators.len()).unwrap_or(u32::MAX))
-}
-
-pub(crate) fn archive_config<C>(
-    prefix: &str,
-    name: &str,
-    page_cache: CacheRef,
-    codec_config: C,
-) -> prunable::Config<TwoCap, C> {
-    prunable::Config {
-        translator: TwoCap,
-        metadata_partition: format!("{prefix}-{name}-metadata"),
-        key_partition: format!("{prefix}-{name}-key"),
-        key_page_cache: page_cache,
-        value_partition: format!("{prefix}-{name}-value"),
-        compression: None,
-        codec_config,
-        // What pruning drops at once.
-        items_per_section: NZU64!(512),
-        key_write_buffer: BUFFER,
-        value_write_buffer: BUFFER,
-        replay_buffer: BUFFER,
-    }
-}
-
-pub(crate) fn database_config<E: Spawner + Storage + Clock + Metrics>(
-    prefix: &str,
-    page_cache: CacheRef,
-) -> <Databases<E> as DatabaseSet<E>>::Config {
-    VariableConfig {
-        merkle_config: MerkleConfig {
-            journal_partition: format!("{prefix}-state-merkle-journal"),
-            metadata_partition: format!("{prefix}-state-merkle-pins"),
-            items_per_blob: NZU64!(65_536),
-            write_buffer: BUFFER,
-            replay_buffer: BUFFER,
-            strategy: Sequential,
-            page_cache: page_cache.clone(),
-        },
-        journal_config: LogConfig {
-            partition: format!("{prefix}-state-log"),
-            items_per_section: NZU64!(65_536),
-            compression: None,
-            codec_config: ((), (RangeCfg::from(0..=MAX_VALUE_BYTES), ())),
-            page_cache,
-            write_buffer: BUFFER,
-            replay_buffer: BUFFER,
-        },
-        grafted_metadata_partition: format!("{prefix}-state-grafted"),
-        translator: EightCap,
-        init_cache: Some(NZUsize!(1 << 16)),
-        init_buffer: NZUsize!(1 << 21),
-        init_concurrency: (),
-    }
 }
 
 /// Starts a node. The handle ends when consensus does.
@@ -278,21 +202,12 @@ where
     B: Blocker<PublicKey = PublicKey>,
 {
     let NodeConfig { genesis, keys, partition, mempool, retention, guard } = config;
-    retention.check(&genesis.params)?;
-    let joined = joined(&context, &partition).await;
     let public_key = commonware_cryptography::Signer::public_key(&keys.network);
     let committees = Committees::new(keys, guard);
-    committees.add(Committee::of_genesis(&genesis)?);
-    let opening = opening_state(&genesis)?;
-    let genesis_block = opening_block::<E>(&genesis);
-    let core = Arc::new(Core::new(genesis, genesis_block.clone(), committees.clone(), mempool));
-    if let Some(joined) = &joined {
-        core.began_at(joined)?;
-    }
-    let epocher = FixedEpocher::new(NonZeroU64::new(core.epoch_blocks()).unwrap_or(NonZeroU64::MIN));
-    gossip::start(context.child("gossip"), Arc::clone(&core), channels.txs);
-
-    let page_cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
+    let max_repair = NZUsize!(16);
+    let config = BaseConfig { genesis, committees, partition: partition.clone(), mempool, retention, max_repair };
+    let base = Base::open(&context, config).await?;
+    gossip::start(context.child("gossip"), Arc::clone(&base.core), channels.txs);
     let resolver = marshal_resolver::init(
         context.child("marshal_resolver"),
         marshal_resolver::Config {
@@ -310,7 +225,7 @@ where
     let (broadcast_engine, buffer) = buffered::Engine::new(
         context.child("broadcast"),
         buffered::Config {
-            public_key: public_key.clone(),
+            public_key,
             mailbox_size: MAILBOX,
             deque_size: 16,
             priority: false,
@@ -320,171 +235,20 @@ where
         },
     );
     broadcast_engine.start(channels.broadcast);
-    let finalizations = prunable::Archive::init(
-        context.child("finalizations"),
-        archive_config(&partition, "finalizations", page_cache.clone(), Scheme::certificate_codec_config_unbounded()),
-    )
-    .await
-    .map_err(|e| StartError::corrupt("certificates", &e))?;
-    let blocks =
-        prunable::Archive::init(context.child("blocks"), archive_config(&partition, "blocks", page_cache.clone(), ()))
-            .await
-            .map_err(|e| StartError::corrupt("blocks", &e))?;
-    let outcomes: Arc<dyn Outcomes> = Archived::new(
-        prunable::Archive::init(
-            context.child("outcomes"),
-            archive_config(&partition, "outcomes", page_cache.clone(), (RangeCfg::from(..), ())),
-        )
-        .await
-        .map_err(|e| StartError::corrupt("receipts", &e))?,
-    );
-    let handovers = Kept::open(&context, &partition, page_cache.clone()).await?;
-    handovers.recall(&core).await;
-    let plan = SyncPlan::init(context.child("plan"), partition.clone()).await;
-    let (marshal_actor, marshal, floor) = MarshalActor::<_, Standard<Block>, _, _, _, _, _>::init(
-        context.child("marshal"),
-        finalizations,
-        blocks,
-        marshal::Config {
-            provider: committees,
-            epocher: epocher.clone(),
-            start: match joined {
-                Some(joined) => marshal::Start::Floor(joined.finalization),
-                None => plan.marshal_start(Digested::precomputed(genesis_block.clone(), genesis_block.digest())),
-            },
-            partition_prefix: partition.clone(),
-            mailbox_size: MAILBOX,
-            view_retention: ViewDelta::new(64),
-            prunable_items_per_section: NZU64!(4_096),
-            page_cache: page_cache.clone(),
-            replay_buffer: BUFFER,
-            key_write_buffer: BUFFER,
-            value_write_buffer: BUFFER,
-            block_codec_config: (),
-            max_repair: NZUsize!(16),
-            max_pending_acks: NZUsize!(16),
-            strategy: Sequential,
-        },
-    )
-    .await;
-    let (stateful_actor, stateful) = Stateful::new(
-        context.child("stateful"),
-        StatefulConfig {
-            application: App::new(Arc::clone(&core), Arc::clone(&outcomes)),
-            db_config: database_config::<E>(&partition, page_cache.clone()),
-            provider: (),
-            marshal: (marshal.clone(), floor),
-            mailbox_size: MAILBOX,
-            plan,
-            resolvers: NoStateSync,
-            sync_config: SyncEngineConfig {
-                fetch_batch_size: NZU64!(64),
-                apply_batch_size: NZU64!(1_024),
-                max_outstanding_requests: NZUsize!(8),
-            },
-            prune_config: retention.prune_config(),
-            strategy: Sequential,
-        },
-    );
-    let deferred = Deferred::new(context.child("deferred"), stateful.clone(), marshal.clone(), epocher);
-
-    // The request for the database must be queued before the first block is, since blocks wait for
-    // the state that is loaded from it.
-    let subscriber = stateful.clone();
-    let mut database: BoxFuture<'static, Databases<E>> = async move { subscriber.subscribe_databases().await }.boxed();
-    let early = futures::poll!(&mut database);
-    marshal_actor.start(stateful, buffer, resolver);
-    stateful_actor.start();
-    let database = match early {
-        std::task::Poll::Ready(database) => database,
-        std::task::Poll::Pending => database.await,
-    };
-    load(&core, &database, opening, |height| {
-        let marshal = marshal.clone();
-        async move { marshal.get_block(Identifier::Height(Height::new(height))).await.map(|b| b.inner().clone()) }
-            .boxed()
-    })
-    .await?;
-    let tip = core.tip().map_or(0, |(tip, _)| tip.height);
-    for height in tip.saturating_sub(RECENT as u64).saturating_add(1)..=tip {
-        core.recall(outcomes.get(height).await);
-    }
-
-    retention.keep(&context, Arc::clone(&core), Arc::clone(&outcomes));
+    let application = base.application.clone();
+    let deferred = Deferred::new(context.child("deferred"), application, base.marshal.clone(), base.epocher.clone());
+    let (marshal, page_cache) = (base.marshal.clone(), base.page_cache.clone());
+    let node = base.start(&context, |actor, application| actor.start(application, buffer, resolver)).await?;
     let epochs = Epochs {
         context: context.child("consensus"),
-        core: Arc::clone(&core),
+        core: Arc::clone(&node.core),
         manager: peers,
         blocker,
-        marshal: marshal.clone(),
+        marshal,
         application: deferred,
         partition,
         page_cache,
     };
     let handle = epochs.start(channels.votes, channels.certificates, channels.resolver);
-    record(&context, Arc::clone(&core), marshal.clone(), handovers.clone());
-    let desk = shelf::open(&context, Shelf { core: Arc::clone(&core), marshal, database, handovers });
-    Ok((Node { core, archive: Arc::new(desk), connections: Arc::default() }, handle))
-}
-
-/// Block 0 of a genesis.
-pub(crate) fn opening_block<E: Spawner + Storage + Clock + Metrics>(genesis: &Genesis) -> Block {
-    let targets = <Databases<E> as DatabaseSet<E>>::initial_sync_targets();
-    Block::genesis(
-        targets.root,
-        targets.root,
-        targets.range,
-        genesis.hash(),
-        genesis.timestamp_ms,
-        genesis.params.min_base_fee,
-    )
-}
-
-/// Loads the version the node starts from: what its database holds, or the opening state.
-pub(crate) async fn load<E>(
-    core: &Core,
-    database: &Databases<E>,
-    opening: crate::state::State,
-    block_at: impl Fn(u64) -> BoxFuture<'static, Option<Block>>,
-) -> Result<(), StartError>
-where
-    E: Clock + Spawner + Storage + Metrics,
-{
-    let mut entries = Vec::new();
-    let root = {
-        let guard = database.read().await;
-        let mut stream = std::pin::pin!(guard.stream_range(..));
-        while let Some(entry) = stream.next().await {
-            let (_, value) = entry.map_err(|e| StartError::corrupt("state", &e))?;
-            let entry = decode_entry(&value);
-            entries.push(entry.ok_or_else(|| StartError::damaged("state", "an entry of the state does not decode"))?);
-        }
-        guard.root()
-    };
-    let state = crate::state::State::from_entries(entries);
-    let genesis_block = &core.genesis_block;
-    if is_blank(&state) {
-        let version = Version {
-            height: 0,
-            timestamp_ms: genesis_block.header.timestamp_ms,
-            beacon: genesis_block.header.beacon,
-            state: opening,
-            output: None,
-        };
-        core.start_from(genesis_block, version);
-        return Ok(());
-    }
-    let latest = assay_ledger::latest(&state, &crate::crypto::Bls);
-    let height = latest.ok_or_else(|| StartError::damaged("state", "it does not say after which block it is"))?.height;
-    let block = block_at(height).await;
-    let block =
-        block.ok_or_else(|| StartError::damaged("blocks", format!("block {height} of the state is missing")))?;
-    if block.header.height != height || block.header.state_root != root {
-        return Err(StartError::damaged("state", format!("its root is not that of block {height}")));
-    }
-    let version =
-        Version { height, timestamp_ms: block.header.timestamp_ms, beacon: block.header.beacon, state, output: None };
-    tracing::info!(height, "resumed");
-    core.start_from(&block, version);
-    Ok(())
+    Ok((node, handle))
 }

@@ -39,12 +39,7 @@ use commonware_utils::{NZDuration, TryFromIterator as _, ordered::Map, vec::NonE
 use futures::{FutureExt as _, pin_mut, select_biased};
 use rand_core::CryptoRng;
 
-use super::{
-    core::Core,
-    engine::{BUFFER, Channel, MAILBOX},
-    pace::Paced,
-    tap::Tap,
-};
+use super::{base::MAILBOX, core::Core, engine::Channel, pace::Paced, storage::BUFFER, tap::Tap};
 use crate::{
     block::Block,
     committee::{PublicKey, Scheme, Seat},

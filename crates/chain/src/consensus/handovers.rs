@@ -11,16 +11,16 @@ use commonware_cryptography::{Digest as _, sha256::Digest};
 use commonware_runtime::{Clock, Metrics, Spawner, Storage, buffer::paged::CacheRef};
 use commonware_storage::{
     Context as StorageContext,
-    archive::{Archive as _, Identifier, prunable},
-    translator::TwoCap,
+    archive::{Archive as _, Identifier},
 };
 use futures::{FutureExt as _, future::BoxFuture, lock::Mutex};
 
 use super::{
     core::Core,
-    engine::{StartError, archive_config},
+    engine::StartError,
     serve::Marshal,
     shelf::certified_at,
+    storage::{Archive, open_archive},
 };
 
 /// Handovers of one answer.
@@ -38,19 +38,16 @@ pub(crate) trait Handovers: Send + Sync {
     fn get(&self, epoch: u64, count: u64) -> BoxFuture<'_, Vec<Handover>>;
 }
 
-type Archive<E> = prunable::Archive<TwoCap, E, Digest, Vec<u8>>;
-
 /// On a runtime's storage.
 pub(crate) struct Kept<E: StorageContext> {
     // Taken while it is written to: a failed write leaves none.
-    archive: Mutex<Option<Archive<E>>>,
+    archive: Mutex<Option<Archive<E, Vec<u8>>>>,
 }
 
 impl<E: Clock + Spawner + Storage + Metrics> Kept<E> {
-    pub(crate) async fn open(context: &E, partition: &str, page_cache: CacheRef) -> Result<Arc<Self>, StartError> {
-        let config = archive_config(partition, "handovers", page_cache, (RangeCfg::from(..), ()));
-        let archive = prunable::Archive::init(context.child("handovers"), config).await;
-        let archive = archive.map_err(|e| StartError::corrupt("handovers", &e))?;
+    pub(crate) async fn open(context: &E, partition: &str, page_cache: &CacheRef) -> Result<Arc<Self>, StartError> {
+        let bytes = (RangeCfg::from(..), ());
+        let archive = open_archive(context, partition, "handovers", "handovers", bytes, page_cache).await?;
         Ok(Arc::new(Self { archive: Mutex::new(Some(archive)) }))
     }
 

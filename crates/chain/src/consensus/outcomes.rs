@@ -10,11 +10,11 @@ use assay_types::block::SharedBlock;
 use commonware_cryptography::sha256::Digest;
 use commonware_storage::{
     Context as StorageContext,
-    archive::{Archive as _, Identifier, prunable},
-    translator::TwoCap,
+    archive::{Archive as _, Identifier},
 };
 use futures::{FutureExt as _, future::BoxFuture, lock::Mutex};
 
+use super::storage::Archive;
 use crate::index::codec;
 
 /// The archive, whatever runtime it is on.
@@ -27,16 +27,14 @@ pub(crate) trait Outcomes: Send + Sync {
     fn prune(&self, first: u64) -> BoxFuture<'_, ()>;
 }
 
-type Archive<E> = prunable::Archive<TwoCap, E, Digest, Vec<u8>>;
-
 /// On a runtime's storage.
 pub(crate) struct Archived<E: StorageContext> {
     // Taken while it is written to: a failed write leaves none.
-    archive: Mutex<Option<Archive<E>>>,
+    archive: Mutex<Option<Archive<E, Vec<u8>>>>,
 }
 
 impl<E: StorageContext> Archived<E> {
-    pub(crate) fn new(archive: Archive<E>) -> Arc<Self> {
+    pub(crate) fn new(archive: Archive<E, Vec<u8>>) -> Arc<Self> {
         Arc::new(Self { archive: Mutex::new(Some(archive)) })
     }
 }

@@ -1,6 +1,6 @@
 //! The pool's rules.
 //!
-//! Which refusal wins, in this order: already known, intrinsic limits of a block, fee below the
+//! Which refusal wins, in this order: already known, a refused sender, intrinsic limits of a block, fee below the
 //! floor, nonce used, nonce gap, replacement underpriced, funds, sender's quota, pool full.
 
 use std::{
@@ -75,6 +75,9 @@ pub struct Limits {
     pub block_gas_limit: u64,
     /// Bytes a block has room for.
     pub block_bytes_limit: usize,
+    /// Senders none of whose transactions may wait, so that this node's blocks hold none either. It executes the
+    /// blocks of others as they are.
+    pub refused: BTreeSet<Address>,
 }
 
 impl Default for Limits {
@@ -88,6 +91,7 @@ impl Default for Limits {
             max_age_blocks: 20_000,
             block_gas_limit: 60_000_000,
             block_bytes_limit: 1 << 20,
+            refused: BTreeSet::new(),
         }
     }
 }
@@ -107,6 +111,12 @@ pub enum PoolError {
     /// The same transaction waits already.
     #[error("already known")]
     AlreadyKnown,
+    /// This node's operator takes nothing from this sender.
+    #[error("this node takes no transactions from {sender}: send it to another node")]
+    RefusedSender {
+        /// Who signed it.
+        sender: Address,
+    },
     /// Wants more gas than a block has.
     #[error("exceeds block gas limit: {given} wanted, a block has {limit}")]
     GasLimit {
@@ -203,6 +213,7 @@ impl PoolError {
             Self::ReplacementUnderpriced { .. } => (41, "ReplacementUnderpriced"),
             Self::SenderQuota { .. } => (42, "SenderQuota"),
             Self::Full { .. } => (43, "PoolFull"),
+            Self::RefusedSender { .. } => (46, "RefusedSender"),
         }
     }
 }
@@ -294,6 +305,9 @@ impl<T: PoolTx> Pool<T> {
     fn check_alone(&self, tx: &T) -> Result<(), PoolError> {
         if self.contains(&tx.hash()) {
             return Err(PoolError::AlreadyKnown);
+        }
+        if self.limits.refused.contains(&tx.sender()) {
+            return Err(PoolError::RefusedSender { sender: tx.sender() });
         }
         if tx.gas_limit() > self.limits.block_gas_limit {
             return Err(PoolError::GasLimit { given: tx.gas_limit(), limit: self.limits.block_gas_limit });

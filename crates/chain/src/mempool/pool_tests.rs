@@ -53,8 +53,12 @@ fn tx(sender: u8, nonce: u64) -> Tx {
 const RICH: Funds = Funds { nonce: 0, balance: 1 << 100 };
 const ROOMY: Space = Space { gas: 60_000_000, bytes: 1 << 20 };
 
+/// A sender the pool takes nothing from.
+const REFUSED: u8 = 0xee;
+
 fn limits() -> Limits {
-    Limits { max_txs: 6, max_bytes: 1_000, max_txs_per_sender: 4, max_nonce_gap: 2, ..Limits::default() }
+    let refused = [Address::repeat_byte(REFUSED)].into();
+    Limits { max_txs: 6, max_bytes: 1_000, max_txs_per_sender: 4, max_nonce_gap: 2, refused, ..Limits::default() }
 }
 
 fn pool_of(txs: &[Tx]) -> Pool<Tx> {
@@ -99,6 +103,13 @@ fn each_rule_of_admission_refuses_with_its_own_error() {
     let table: Vec<Row> = vec![
         ("a plain transfer waits", vec![], tx(1, 0), RICH, Ok(())),
         ("the same again", vec![tx(1, 0)], tx(1, 0), RICH, Err(PoolError::AlreadyKnown)),
+        (
+            "from a refused sender",
+            vec![],
+            tx(REFUSED, 0),
+            RICH,
+            Err(PoolError::RefusedSender { sender: Address::repeat_byte(REFUSED) }),
+        ),
         (
             "gas beyond a block",
             vec![],

@@ -179,7 +179,7 @@ impl Backend for NodeBackend {
             peers: self
                 .node
                 .peers()
-                .unwrap_or_else(|| u32::try_from(self.genesis.validators.len().saturating_sub(1)).unwrap_or(u32::MAX)),
+                .unwrap_or_else(|| u32::try_from(self.node.seats().saturating_sub(1)).unwrap_or(u32::MAX)),
             waiting_txs: self.node.mempool().len(),
             behind: self.node.behind(),
             finality_ms: self.node.finality(),

@@ -20,7 +20,7 @@ use commonware_storage::{
     metadata::{self, Metadata},
     qmdb::sync::{self, Target, engine::Config},
 };
-use commonware_utils::{NZU16, NZU64, NZUsize, sequence::U64};
+use commonware_utils::{NZU64, NZUsize, sequence::U64};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -32,8 +32,8 @@ use crate::{
     committee::Scheme,
     consensus::{
         app::Qmdb,
-        engine::{archive_config, database_config},
         handovers::{Handovers as _, Kept},
+        storage::{archive_config, database_config, page_cache},
     },
     light::LightError,
     upstream::{NoUpstream, Pool},
@@ -165,7 +165,7 @@ where
             None => return Ok(None),
         },
     };
-    let page_cache = CacheRef::new(NZU16!(4_096), NZUsize!(1_024));
+    let page_cache = page_cache();
     loop {
         let height = joined.block.header.height;
         notes = notes.put_sync(KEY, encode(&joined)).await.map_err(|e| database(height, &e))?;
@@ -188,7 +188,7 @@ where
     blocks.put_sync(height, digest, &Arc::new(joined.block.clone())).await.map_err(|e| database(height, &e))?;
     // For those who join through this node.
     let known = known.follow(pool).await.map_err(JoinError::NoUpstream)?;
-    let kept = Kept::open(&context, partition, page_cache).await;
+    let kept = Kept::open(&context, partition, &page_cache).await;
     let kept = kept.map_err(|e| JoinError::Database { height, reason: e.to_string() })?;
     for (epoch, handover) in (1..).zip(&known.handovers) {
         kept.put(epoch, handover).await;

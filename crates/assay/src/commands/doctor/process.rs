@@ -8,7 +8,7 @@ use std::{
 
 use assay_chain::{committee::Committee, keys::ValidatorKeys, metrics::STALE_MS, probe::probe, rpc::CLIENT_VERSION};
 use assay_client::Keystore;
-use assay_types::{Address, Genesis, node::NodeStatus};
+use assay_types::{Address, B256, Genesis, node::NodeStatus, view::ValidatorView};
 use jsonrpsee::rpc_params;
 
 use super::{Findings, machine, ports};
@@ -56,7 +56,8 @@ pub(super) async fn node(findings: &mut Findings, path: &Path) {
     }
     if let Some(genesis) = &genesis {
         let me = keys.as_ref().map(|(_, keys)| keys.network_key());
-        peers(findings, genesis, me).await;
+        let url = own.map(|_| format!("http://{}", file.rpc));
+        peers(findings, genesis, url.as_deref(), me).await;
     }
     if own.is_some() {
         chain(findings, &format!("http://{}", file.rpc), genesis.as_ref()).await;
@@ -167,14 +168,21 @@ async fn state(findings: &mut Findings, file: &NodeFile, genesis: Option<&Genesi
     None
 }
 
+/// Network key and address of each validator that sits, as the node at `url` says, or else the genesis.
+async fn sitting(genesis: &Genesis, url: Option<&str>) -> Vec<(B256, String)> {
+    if let Some(url) = url
+        && let Ok(known) = connect::ask::<Vec<ValidatorView>>(url, "assay_validators", rpc_params![]).await
+    {
+        return known.into_iter().filter(|it| it.seated).map(|it| (it.network_key, it.address)).collect();
+    }
+    genesis.validators.iter().map(|listed| (listed.network_key, listed.address.clone())).collect()
+}
+
 /// Whether the others take connections.
-async fn peers(findings: &mut Findings, genesis: &Genesis, me: Option<assay_types::B256>) {
-    let others: Vec<&str> = genesis
-        .validators
-        .iter()
-        .filter(|validator| Some(validator.network_key) != me)
-        .map(|validator| validator.address.as_str())
-        .collect();
+async fn peers(findings: &mut Findings, genesis: &Genesis, url: Option<&str>, me: Option<B256>) {
+    let sitting = sitting(genesis, url).await;
+    let others: Vec<&str> =
+        sitting.iter().filter(|(key, _)| Some(*key) != me).map(|(_, address)| address.as_str()).collect();
     if others.is_empty() {
         return findings.pass("peers", "there are no other validators");
     }
