@@ -57,20 +57,13 @@ pub struct Ended {
 /// Runs one seed; panics if anything that must hold does not. `length_ms` is that of the market.
 pub fn run(world: World, seed: u64, length_ms: u64) -> Report {
     match world {
-        World::Network => {
-            Report::Network(Box::new(validators::run(&validators::scenario::Scenario::of_seed(seed))))
-        }
+        World::Network => Report::Network(Box::new(validators::run(&validators::scenario::Scenario::of_seed(seed)))),
         World::Market => Report::Market(Box::new(crate::run(&Scenario::of_seed(seed, length_ms)))),
     }
 }
 
 /// Runs all of these seeds on so many threads; `ended` hears of each as it ends.
-pub fn run_all(
-    seeds: &[(World, u64)],
-    threads: usize,
-    length_ms: u64,
-    ended: impl Fn(&Ended) + Sync,
-) -> Vec<Ended> {
+pub fn run_all(seeds: &[(World, u64)], threads: usize, length_ms: u64, ended: impl Fn(&Ended) + Sync) -> Vec<Ended> {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Vec::with_capacity(seeds.len()));
     std::thread::scope(|scope| {

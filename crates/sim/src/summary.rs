@@ -95,7 +95,7 @@ impl Summary {
                 self.slowest_recovery_ms = self.slowest_recovery_ms.max(report.slowest_recovery_ms);
                 self.simulated_ms += report.simulated_ms;
                 for (name, count) in &report.faults {
-                    *self.faults.entry(name).or_default() += count;
+                    *self.faults.entry(*name).or_default() += count;
                 }
                 for one in &report.scenario.byzantine {
                     *self.faults.entry(one.kind.name()).or_default() += 1;
@@ -133,10 +133,26 @@ impl fmt::Display for Summary {
         writeln!(f, "{} validators punished for double votes, all guilty", self.punished)?;
         writeln!(f, "{} times one who spoke garbage was cut off", self.blocked)?;
         let [within, across] = self.refused_worst;
-        writeln!(f, "{} refused transactions held to the bound: at most {within} blocks in an epoch, {across} across a turn", self.bounded)?;
-        writeln!(f, "slowest recovery {} ms simulated, of {} s in all", self.slowest_recovery_ms, self.simulated_ms / 1_000)?;
+        writeln!(
+            f,
+            "{} refused transactions held to the bound: at most {within} blocks in an epoch, {across} across a turn",
+            self.bounded
+        )?;
+        writeln!(
+            f,
+            "slowest recovery {} ms simulated, of {} s in all",
+            self.slowest_recovery_ms,
+            self.simulated_ms / 1_000
+        )?;
         for failure in &self.failures {
-            writeln!(f, "FAILED {} seed {}: {}\n  {}", failure.world.name(), failure.seed, failure.why, failure.replay)?;
+            writeln!(
+                f,
+                "FAILED {} seed {}: {}\n  {}",
+                failure.world.name(),
+                failure.seed,
+                failure.why,
+                failure.replay
+            )?;
         }
         write!(f, "{} failed", self.failures.len())
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::TxKind;
-use assay_chain::{Node, mempool::{PoolError, SubmitError}};
+use assay_chain::{
+    Node,
+    mempool::{PoolError, SubmitError},
+};
 use assay_client::Wallet;
 use assay_ledger::account;
 use assay_types::{Address, B256, Bytes, FinalizedBlock, U256};
@@ -137,8 +140,7 @@ impl World {
         for running in self.validators.iter().flatten() {
             let Some(twin) = &running.twin else { continue };
             for (half, node) in [(0x66, &running.node), (0x77, twin)] {
-                let (_, raw) =
-                    sign(&wallet(FORKED), nonce, Address::repeat_byte(half), 1, TRANSFER_GAS, Bytes::new());
+                let (_, raw) = sign(&wallet(FORKED), nonce, Address::repeat_byte(half), 1, TRANSFER_GAS, Bytes::new());
                 // It may have the other's already.
                 node.submit(raw).ok();
             }

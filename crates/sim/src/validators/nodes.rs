@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use assay_chain::{CHANNELS, Channels, Node, NodeConfig, committee::PublicKey, max_message, mempool::Limits, start};
+use assay_chain::{
+    CHANNELS, Channels, Node, NodeConfig, committee::PublicKey, max_message, mempool::Limits, simulated, start,
+};
 use commonware_cryptography::Signer as _;
-use commonware_p2p::simulated::{self, SplitTarget};
+use commonware_p2p::simulated::SplitTarget;
 use commonware_runtime::{Handle, Quota, Spawner as _, Supervisor as _};
 use commonware_utils::NZU32;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -67,9 +69,9 @@ impl World {
                 let node = start(context.child("node"), config, channels, manager(), control).await;
                 let (node, consensus) = node.expect("it starts");
                 if kind == Some(Kind::Garbage) {
-                    context.child("garbage").spawn(move |context| {
-                        garbage::speak(context, second, others, gate.samples, longest, seed)
-                    });
+                    context
+                        .child("garbage")
+                        .spawn(move |context| garbage::speak(context, second, others, gate.samples, longest, seed));
                 }
                 started.send((node, None)).ok();
                 // Ends when the task is aborted, as by a crash.

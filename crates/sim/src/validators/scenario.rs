@@ -150,8 +150,7 @@ impl Scenario {
             2 => vec![Kind::draw(&mut rng)],
             _ => (0..FAULTY).map(|_| Kind::draw(&mut rng)).collect(),
         };
-        let byzantine =
-            seats.into_iter().zip(kinds).map(|(validator, kind)| Byzantine { validator, kind }).collect();
+        let byzantine = seats.into_iter().zip(kinds).map(|(validator, kind)| Byzantine { validator, kind }).collect();
         let mut faults = Vec::new();
         for _ in 0..rng.random_range(1..4) {
             let (height, lasts_ms) = (rng.random_range(2..EPOCH_BLOCKS * TURNS - 6), rng.random_range(300..4_000));

@@ -56,11 +56,15 @@ impl World {
         let Some((tip, state)) = self.best().and_then(|node| node.tip_state()) else { return };
         let epoch = (tip.height + 1) / EPOCH_BLOCKS;
         let all = query::staked_validators(&state);
-        if self.stakes.moved.contains_key(&epoch) || !self.load.is_idle(STAKER) || !is_ready(&all, &self.stakes.reported) {
+        if self.stakes.moved.contains_key(&epoch)
+            || !self.load.is_idle(STAKER)
+            || !is_ready(&all, &self.stakes.reported)
+        {
             return;
         }
         let (seats, others): (Vec<_>, Vec<_>) = all.iter().partition(|validator| validator.seated);
-        let others: Vec<&ValidatorView> = others.into_iter().filter(|one| !self.equivocators().contains(&one.account)).collect();
+        let others: Vec<&ValidatorView> =
+            others.into_iter().filter(|one| !self.equivocators().contains(&one.account)).collect();
         let Some(top) = all.iter().map(|validator| validator.tokens).max() else { return };
         if others.is_empty() {
             return;
