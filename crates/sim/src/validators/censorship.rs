@@ -5,8 +5,6 @@
 //! with f who refuse it is in one of the next f + 1 blocks. The next epoch has a permutation of its own, and those who
 //! refuse may be the last of one and the first of the other: across a turn it is one of the next 2 f + 1.
 
-use std::collections::BTreeMap;
-
 use assay_types::B256;
 
 use super::{
@@ -22,8 +20,8 @@ const BOUND_ACROSS: u64 = 2 * FAULTY as u64 + 1;
 /// The transactions that some refuse.
 #[derive(Default)]
 pub(super) struct Censorship {
-    /// Since when all honest validators have each, simulated milliseconds.
-    followed: BTreeMap<B256, Option<u64>>,
+    /// In the order of their nonces, since when all honest validators have each; simulated milliseconds.
+    followed: Vec<(B256, Option<u64>)>,
     /// Transactions held to the bound.
     pub(super) bounded: u64,
     /// The most blocks that one of them took in an epoch, and across a turn.
@@ -32,12 +30,12 @@ pub(super) struct Censorship {
 
 impl Censorship {
     pub(super) fn follow(&mut self, hash: B256) {
-        self.followed.insert(hash, None);
+        self.followed.push((hash, None));
     }
 
     /// A validator went or came, with other transactions than it had: who has what is not known any more.
     pub(super) fn disturb(&mut self) {
-        self.followed.values_mut().for_each(|since| *since = None);
+        self.followed.iter_mut().for_each(|(_, since)| *since = None);
     }
 }
 
@@ -47,19 +45,17 @@ impl World {
         let now = self.now_ms();
         let calm = self.active.is_empty();
         let nodes: Vec<_> = self.honest().map(|(_, node)| node.clone()).collect();
-        let mut done = Vec::new();
-        let mut followed = std::mem::take(&mut self.censorship.followed);
-        for (hash, since) in &mut followed {
-            match (self.load.finals.get(hash), *since) {
-                (Some(height), since) => done.push((*hash, *height, since)),
-                (None, None) if calm && nodes.iter().all(|node| node.mempool().contains(hash)) => *since = Some(now),
-                (None, _) => {}
-            }
+        let followed = std::mem::take(&mut self.censorship.followed);
+        let (done, mut left): (Vec<_>, Vec<_>) =
+            followed.into_iter().partition(|(hash, _)| self.load.finals.contains_key(hash));
+        // A later nonce has to wait for the earlier ones, wherever they are.
+        let held = |hash: &B256| calm && nodes.iter().all(|node| node.mempool().contains(hash));
+        for (_, since) in left.iter_mut().take_while(|(hash, _)| held(hash)) {
+            since.get_or_insert(now);
         }
-        self.censorship.followed = followed;
-        for (hash, height, since) in done {
-            self.censorship.followed.remove(&hash);
-            if let Some(since) = since {
+        self.censorship.followed = left;
+        for (hash, since) in done {
+            if let (Some(since), Some(height)) = (since, self.load.finals.get(&hash).copied()) {
                 self.hold_to_the_bound(hash, height, since);
             }
         }
