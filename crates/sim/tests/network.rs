@@ -16,8 +16,8 @@ fn twenty_networks_with_byzantine_seats_stay_one_chain_and_go_on_while_committee
     println!("{sum}");
     assert!(sum.failures.is_empty(), "{sum}");
     // What happened, or nothing was learnt from the checks that were passed.
-    assert!(sum.epochs >= 20 * 4 && sum.changes >= 20 * 3, "committees hardly changed: {sum}");
-    assert!(sum.transactions > 20 * 30 && sum.books > 20 * 30, "{sum}");
+    assert!(sum.epochs >= 20 * 3 && sum.changes >= 20 * 2, "committees hardly changed: {sum}");
+    assert!(sum.transactions > 20 * 20 && sum.books > 20 * 20, "{sum}");
     assert!(sum.punished > 0 && sum.blocked > 0 && sum.bounded > 0, "{sum}");
     let faults: &BTreeMap<_, _> = &sum.faults;
     for kind in ["equivocate, heard by all", "withhold blocks", "withhold votes", "delay", "garbage", "censor"] {

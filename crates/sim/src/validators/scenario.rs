@@ -18,7 +18,7 @@ pub const FAULTY: usize = 2;
 /// Blocks of a validators' epoch.
 pub const EPOCH_BLOCKS: u64 = 10;
 /// A run ends a few blocks into the epoch after this many turns.
-pub const TURNS: u64 = 4;
+pub const TURNS: u64 = 3;
 
 /// How a validator breaks the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
