@@ -14,13 +14,16 @@
 //!  the traders' money accounted for, no index from one owner's trades
 //! ```
 
+pub mod batch;
 pub mod blobs;
 pub mod chain;
 pub mod host;
 pub mod market;
 mod names;
 pub mod scenario;
+pub mod summary;
 mod traders;
+pub mod validators;
 pub mod wan;
 pub mod world;
 

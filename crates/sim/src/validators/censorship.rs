@@ -1,0 +1,85 @@
+//! How long fewer than a third of the seats can keep a transaction out.
+//!
+//! In an epoch leaders take turns in one permutation of the seats. So among the blocks of an epoch that are proposed
+//! while every honest validator holds the transaction, one that refuses leads at most once before an honest one does:
+//! with f who refuse it is in one of the next f + 1 blocks. The next epoch has a permutation of its own, and those who
+//! refuse may be the last of one and the first of the other: across a turn it is one of the next 2 f + 1.
+
+use assay_types::B256;
+
+use super::{
+    World, genesis,
+    scenario::{EPOCH_BLOCKS, FAULTY, Kind},
+};
+
+/// Blocks within which a transaction is final, those proposed once all honest validators have it.
+const BOUND: u64 = FAULTY as u64 + 1;
+/// The same where an epoch ends meanwhile.
+const BOUND_ACROSS: u64 = 2 * FAULTY as u64 + 1;
+
+/// The transactions that some refuse.
+#[derive(Default)]
+pub(super) struct Censorship {
+    /// In the order of their nonces, since when all honest validators have each; simulated milliseconds.
+    followed: Vec<(B256, Option<u64>)>,
+    /// Transactions held to the bound.
+    pub(super) bounded: u64,
+    /// The most blocks that one of them took in an epoch, and across a turn.
+    pub(super) worst: [u64; 2],
+}
+
+impl Censorship {
+    pub(super) fn follow(&mut self, hash: B256) {
+        self.followed.push((hash, None));
+    }
+
+    /// A validator went or came, with other transactions than it had: who has what is not known any more.
+    pub(super) fn disturb(&mut self) {
+        self.followed.iter_mut().for_each(|(_, since)| *since = None);
+    }
+}
+
+impl World {
+    /// Notes which transactions all honest validators have, and holds those that are final to the bound.
+    pub(super) fn check_censorship(&mut self) {
+        let now = self.now_ms();
+        let calm = self.active.is_empty();
+        let nodes: Vec<_> = self.honest().map(|(_, node)| node.clone()).collect();
+        let followed = std::mem::take(&mut self.censorship.followed);
+        let (done, mut left): (Vec<_>, Vec<_>) =
+            followed.into_iter().partition(|(hash, _)| self.load.finals.contains_key(hash));
+        // A later nonce has to wait for the earlier ones, wherever they are.
+        let held = |hash: &B256| calm && nodes.iter().all(|node| node.mempool().contains(hash));
+        for (_, since) in left.iter_mut().take_while(|(hash, _)| held(hash)) {
+            since.get_or_insert(now);
+        }
+        self.censorship.followed = left;
+        for (hash, since) in done {
+            if let (Some(since), Some(height)) = (since, self.load.finals.get(&hash).copied()) {
+                self.hold_to_the_bound(hash, height, since);
+            }
+        }
+    }
+
+    fn hold_to_the_bound(&mut self, hash: B256, height: u64, since: u64) {
+        let blocks: Vec<_> = self.agreed.range(..=height).map(|(_, block)| block).collect();
+        let since = blocks.iter().position(|block| block.timestamp_ms > since);
+        let Some(blocks) = since.and_then(|from| blocks.get(from..)) else { return };
+        let Some((last, earlier)) = blocks.split_last() else { return };
+        let refuses = |account| {
+            let censors = self.scenario.byzantine.iter().filter(|one| one.kind == Kind::Censor);
+            censors.map(|one| genesis::account(one.validator)).any(|censor| censor == account)
+        };
+        for block in earlier {
+            let (at, leader) = (block.height, block.proposer);
+            assert!(refuses(leader), "{leader} is honest, had {hash}, and left it out of block {at}");
+        }
+        let first = earlier.first().unwrap_or(last);
+        let across = first.height / EPOCH_BLOCKS != last.height / EPOCH_BLOCKS;
+        let (count, bound) = (blocks.len() as u64, if across { BOUND_ACROSS } else { BOUND });
+        assert!(count <= bound, "{hash} took {count} blocks, up to {height}: more than {bound}");
+        self.censorship.bounded += 1;
+        let worst = &mut self.censorship.worst[usize::from(across)];
+        *worst = (*worst).max(count);
+    }
+}
