@@ -1,6 +1,7 @@
 """What scenarios share. A scenario is a function that breaks something under load, mends it and gives a row: what it
 measured, in seconds or None, and what it saw. A fault it raises as Broken; `main` runs checks.py after each."""
 
+from process import tail
 from rpc import wait_for
 
 SIGN_S = 120
@@ -29,6 +30,7 @@ def signs_again(world, node):
 
     def found():
         nonlocal next_height
+        must(node.alive(), f"{node.name} ended: {' | '.join(tail(node.log, 4))}")
         while next_height <= world.recorder.height():
             next_height += 1
             if world.signed(node, next_height - 1):
