@@ -69,7 +69,7 @@ def sync(world, seconds):
 def join_and_leave(world, seconds):
     """A new validator registers, syncs and leads blocks; then a genesis validator takes its stake out and is let go."""
     host, file = world.net.add("v8", "0.8"), world.dir / "v8.json"
-    stake(world, "keys", "--out", file)
+    assay(world.assay, "stake", "keys", "--out", file)
     account = Wallet.of_key(json.loads(file.read_text())["account"]).address
     node = world.node(host, world.homes.new_node("validator-8", host.address, upstreams(world), keys=file), account)
     give(world, account, STAKE_KRT + 100)
