@@ -62,7 +62,7 @@ class Checks:
 
     def transfers(self, nodes):
         """Every transfer that was told final is still in the same block, also elsewhere."""
-        faults, finals = [], self.load.finals()
+        faults, finals = [], list(self.load.finals)
         fresh = finals[self.confirmed :]
         for number, one in enumerate(random.sample(fresh, min(len(fresh), 300))):
             node = holder(nodes, one.height, number)
@@ -72,8 +72,8 @@ class Checks:
         self.confirmed = len(finals)
         for sender in self.load.transfers:
             count = nodes[0].rpc.transactions_of(sender.wallet.address)
-            if count != len(sender.done):
-                faults.append(f"{sender.wallet.address} sent {len(sender.done)} final transfers, its nonce is {count}")
+            if count != sender.final:
+                faults.append(f"{sender.wallet.address} sent {sender.final} final transfers, its nonce is {count}")
         return faults[:SHOWN]
 
     def jobs(self, nodes):

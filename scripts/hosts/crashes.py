@@ -20,7 +20,7 @@ def kill_one(world, seconds):
 
 def kill_two(world, seconds):
     pair, rest = world.nodes[5:7], world.nodes[:5]
-    count = len(world.load.finals())
+    count = len(world.load.finals)
     for node in pair:
         node.kill()
     went = moves(rest, blocks=10)

@@ -9,7 +9,7 @@ from scenario import moves, must, signs_again
 def bad_links(world, seconds):
     """All validators 40 ms apart each way, as across an ocean; one loses 3 % of its packets, one has 2 Mbit/s."""
     lossy, narrow = world.nodes[2:4]
-    count = len(world.load.finals())
+    count = len(world.load.finals)
     try:
         for node in world.nodes:
             node.host.delay(40)

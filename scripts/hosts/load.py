@@ -33,6 +33,7 @@ class Load:
         self.chain_id, self.nodes, self.height = chain_id, nodes, height
         self.going, self.ended = threading.Event(), threading.Event()
         self.transfers, self.jobs = [], []
+        self.finals = []  # Transfers that nodes called final, as they did.
 
     def senders(self):
         return self.transfers + self.jobs
@@ -58,14 +59,10 @@ class Load:
         late = [sender for sender in self.senders() if not sender.idle.wait(max(0, until - time.monotonic()))]
         return [f"{sender.what} {sender.wallet.address}" for sender in late]
 
-    def finals(self):
-        """All transfers that nodes called final."""
-        return [one for sender in self.transfers for one in sender.done]
-
     def finals_since(self, count):
         """Of the transfers final since there were `count`: how many, and seconds (p50, max) and most blocks to
         finality."""
-        fresh = self.finals()[count:]
+        fresh = self.finals[count:]
         if not fresh:
             return 0, 0.0, 0.0, 0
         seconds = [one.seconds for one in fresh]

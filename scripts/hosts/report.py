@@ -21,7 +21,7 @@ def totals(world):
         for text, count in sender.errors.items():
             errors[text] = errors.get(text, 0) + count
     return {
-        "transfers_final": len(world.load.finals()), "height": world.recorder.height(),
+        "transfers_final": len(world.load.finals), "height": world.recorder.height(),
         "jobs_verified": world.load.verified(),
         "jobs_given_up": sum(renter.failed for renter in world.load.jobs),
         "jobs_on_chain": world.checks.jobs(world.nodes)[1], "rpc_errors": errors,

@@ -6,7 +6,7 @@ from scenario import finality, must
 
 
 def baseline(world, seconds):
-    count, begin, first = len(world.load.finals()), time.monotonic(), world.recorder.height()
+    count, begin, first = len(world.load.finals), time.monotonic(), world.recorder.height()
     time.sleep(seconds)
     took, blocks = time.monotonic() - begin, world.recorder.height() - first
     sent, p50, worst, most = world.load.finals_since(count)

@@ -31,7 +31,7 @@ class Transfers(Sender):
     def __init__(self, load, wallet, burst):
         super().__init__(load, wallet)
         self.burst, self.nonce = burst, 0
-        self.done, self.errors, self.slow = [], {}, []
+        self.final, self.errors, self.slow = 0, {}, []
 
     def step(self):
         left = {}
@@ -57,11 +57,11 @@ class Transfers(Sender):
                 if not found:
                     break
                 height, took = int(found["blockNumber"], 16), time.monotonic() - start
-                self.done.append(Final(hashed, height, found["blockHash"], took, height - base))
+                self.load.finals.append(Final(hashed, height, found["blockHash"], took, height - base))
+                self.final += 1
                 del left[hashed]
-        if time.monotonic() - start > SLOW_S and not self.load.ended.is_set():
-            last = self.done[-1]
-            self.slow.append(f"{last.hash} {last.seconds:.1f} s, {last.blocks} blocks, sent to {', '.join(sent_to)}")
+        if not left and took > SLOW_S:
+            self.slow.append(f"{hashed} {took:.1f} s, {height - base} blocks, sent to {', '.join(sent_to)}")
 
     def send(self, node, raw):
         """None when the node took it, otherwise what it said."""
