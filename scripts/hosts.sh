@@ -4,6 +4,7 @@
 #
 #   scripts/hosts.sh             all scenarios, about half an hour
 #   scripts/hosts.sh --short     within ten minutes, as in CI
+#   scripts/hosts.sh --can       only tries whether this machine can; exits 2 and says why if not
 #   ASSAY_BIN=path scripts/hosts.sh --only partition --output json
 #
 # KEEP=1 keeps homes and logs. Exits 1 if an invariant fails, 2 if it cannot start. Everything runs in namespaces that
@@ -12,8 +13,12 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 give_up() { echo "cannot start: $*" >&2; exit 2; }
 
+can=
 for word in "$@"; do
-  case $word in -h | --help) exec python3 scripts/hosts/main.py --help ;; esac
+  case $word in
+    -h | --help) exec python3 scripts/hosts/main.py --help ;;
+    --can) can=1 ;;
+  esac
 done
 [ "$(uname)" = Linux ] || give_up "network namespaces need Linux"
 [ "$(id -u)" = 0 ] || give_up "making network namespaces needs root: sudo -E $0 $*"
@@ -30,15 +35,18 @@ if [ ${#missing[@]} -gt 0 ]; then
   apt-get update -q >&2 && apt-get install -qy "${missing[@]}" >&2 || give_up "could not install ${missing[*]}"
 fi
 
-if [ -z "${ASSAY_BIN:-}" ]; then
-  cargo build --release -p assay >&2 || give_up "the binary does not build"
-  ASSAY_BIN=${CARGO_TARGET_DIR:-target}/release/assay
+if [ -z "$can" ]; then
+  if [ -z "${ASSAY_BIN:-}" ]; then
+    cargo build --release -p assay >&2 || give_up "the binary does not build"
+    ASSAY_BIN=${CARGO_TARGET_DIR:-target}/release/assay
+  fi
+  [ -x "$ASSAY_BIN" ] || give_up "$ASSAY_BIN is no program"
+  ASSAY_BIN=$(realpath "$ASSAY_BIN")
+  export ASSAY_BIN
 fi
-[ -x "$ASSAY_BIN" ] || give_up "$ASSAY_BIN is no program"
-ASSAY_BIN=$(realpath "$ASSAY_BIN")
 HOSTS_DIR=$(mktemp -d "${TMPDIR:-/tmp}/assay-hosts.XXXXXX")
 HOSTS_PROGRAM=$PWD/jobs/bin/demo-wasi.wasm
-export ASSAY_BIN HOSTS_DIR HOSTS_PROGRAM PYTHONDONTWRITEBYTECODE=1
+export HOSTS_DIR HOSTS_PROGRAM PYTHONDONTWRITEBYTECODE=1
 
 finish() {
   [ -n "${runner:-}" ] && kill -KILL "$runner" 2>/dev/null

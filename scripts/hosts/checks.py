@@ -1,49 +1,20 @@
 """What must hold after everything that was broken: one chain, one state, balanced books, nothing lost."""
 
 import random
-import threading
-import time
 
-from chain import RpcError, wait_for
+from rpc import RpcError, wait_for
 
 CALM_S = 240
 AGREE_S = 90
 POTS = ("burned", "balances", "escrow", "collateral", "stake", "treasury")
 CLOSED = {"completed", "cancelled", "expired", "partial"}
+SHOWN = 5
 
 
-class Recorder(threading.Thread):
-    """Asks every node where it stands, four times a second. Two nodes that say differently about a height are a fork."""
-
-    def __init__(self, nodes):
-        super().__init__(daemon=True)
-        self.nodes, self.points, self.tips, self.faults = nodes, {}, {}, []
-        self.ended = threading.Event()
-
-    def run(self):
-        for node in self.nodes:
-            self.follow(node)
-        self.ended.wait()
-
-    def follow(self, node):
-        threading.Thread(target=self.watch, args=(node,), daemon=True).start()
-
-    def watch(self, node):
-        while not self.ended.wait(0.25):
-            status = node.rpc.status() if node.alive() else None
-            if not status:
-                continue
-            height, said = status["height"], (status["hash"], status["state_root"])
-            known = self.points.setdefault(height, said)
-            if known != said:
-                self.faults.append(f"fork at {height}: {node.name} says {said}, another {known}")
-            before = self.tips.get(node.name)
-            if not before or before[1] != height:
-                self.tips[node.name] = (time.monotonic(), height)
-
-    def height(self):
-        """The highest finalized height any node told."""
-        return max((height for _, height in self.tips.values()), default=0)
+def holder(nodes, height, number):
+    """A node that holds a height, another for each number."""
+    holders = [node for node in nodes if node.first <= height]
+    return holders[number % len(holders)]
 
 
 class Checks:
@@ -82,31 +53,28 @@ class Checks:
         faults, points = [], sorted(self.recorder.points.items())
         fresh = points[self.asked :] + random.sample(points[: self.asked], min(50, self.asked))
         for number, (height, said) in enumerate(fresh):
-            node = nodes[number % len(nodes)]
+            node = holder(nodes, height, number)
             found = node.block(height)
             if found != said:
                 faults.append(f"block {height} was final as {said}, {node.name} has {found}")
         self.asked = len(points)
-        return faults[:5]
+        return faults[:SHOWN]
 
     def transfers(self, nodes):
         """Every transfer that was told final is still in the same block, also elsewhere."""
-        faults, finals = [], self.load.finals()
+        faults, finals = [], list(self.load.finals)
         fresh = finals[self.confirmed :]
-        for number, (hashed, height, block, _, _) in enumerate(random.sample(fresh, min(len(fresh), 300))):
-            node = nodes[number % len(nodes)]
-            try:
-                found = node.rpc.call("eth_getTransactionReceipt", hashed)
-            except (OSError, RpcError) as error:
-                found = {"blockHash": repr(error)}
-            if not found or found["blockHash"] != block:
-                faults.append(f"{hashed} was final in block {height} {block}, {node.name} says {found}")
+        for number, one in enumerate(random.sample(fresh, min(len(fresh), 300))):
+            node = holder(nodes, one.height, number)
+            found = node.rpc.ask("eth_getTransactionReceipt", one.hash)
+            if not found or found["blockHash"] != one.block:
+                faults.append(f"{one.hash} was final in block {one.height} {one.block}, {node.name} says {found}")
         self.confirmed = len(finals)
         for sender in self.load.transfers:
-            count = int(nodes[0].rpc.call("eth_getTransactionCount", sender.wallet.address, "latest"), 16)
-            if count != len(sender.done):
-                faults.append(f"{sender.wallet.address} sent {len(sender.done)} final transfers, its nonce is {count}")
-        return faults[:5]
+            count = nodes[0].rpc.transactions_of(sender.wallet.address)
+            if count != sender.final:
+                faults.append(f"{sender.wallet.address} sent {sender.final} final transfers, its nonce is {count}")
+        return faults[:SHOWN]
 
     def jobs(self, nodes):
         """Every job on chain has ended; faults, and how many ended how."""
@@ -120,8 +88,7 @@ class Checks:
 
     def all(self, nodes):
         """Lets the load come to rest, then everything. Faults, and seconds until all agreed."""
-        late = self.load.pause(CALM_S)
-        faults = [f"not final within {CALM_S} s: {one}" for one in late]
+        faults = [f"not final within {CALM_S} s: {late}" for late in self.load.pause(CALM_S)]
         split, took = self.agree(nodes)
         faults += split
         if not split:

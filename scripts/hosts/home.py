@@ -9,9 +9,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from chain import DATA_PORT, METRICS_PORT, PEER_PORT, RPC_PORT
+from rpc import PORT as RPC_PORT
 
 KRT = 10**18
+PEER_PORT, METRICS_PORT, DATA_PORT = 26656, 9464, 27000
 
 
 def assay(binary, *argv, timeout=120):
@@ -21,11 +22,6 @@ def assay(binary, *argv, timeout=120):
         said = done.stderr.strip() or done.stdout.strip()
         raise RuntimeError(f"assay {' '.join(map(str, argv))} (exit {done.returncode}): {said}")
     return json.loads(done.stdout)
-
-
-def knows(binary, *command):
-    """Whether the binary has a command."""
-    return subprocess.run([binary, *command, "--help"], capture_output=True, timeout=60).returncode == 0
 
 
 def set_fields(path, **fields):
@@ -51,9 +47,7 @@ class Homes:
 
     def __init__(self, binary, directory, validators, providers):
         self.binary, self.dir = binary, Path(directory)
-        self.operable = knows(binary, "devnet", "init")
-        make = ["devnet", "init"] if self.operable else ["init"]
-        assay(binary, *make, "--dir", self.dir, "--validators", validators, "--providers", providers)
+        assay(binary, "devnet", "init", "--dir", self.dir, "--validators", validators, "--providers", providers)
         self.genesis_path = self.dir / "genesis.json"
         self.genesis = json.loads(self.genesis_path.read_text())
         self.keys = self.dir / "keys"
@@ -69,13 +63,13 @@ class Homes:
         return self.genesis["validators"][number - 1]["account"].lower()
 
     def place(self, validators, providers, balances, params):
-        """Writes addresses (lists of IPs), balances in KRT by account, and parameters that this version knows."""
+        """Writes addresses (lists of IPs), balances in KRT by account, and parameters."""
         genesis = self.genesis
         for seat, address in zip(genesis["validators"], validators, strict=True):
             seat["address"] = f"{address}:{PEER_PORT}"
         for account, krt in balances.items():
             genesis["accounts"].append({"address": account, "balance": str(krt * KRT)})
-        genesis["params"].update({name: value for name, value in params.items() if name in genesis["params"]})
+        genesis["params"].update(params)
         self.genesis_path.write_text(json.dumps(genesis, indent=2))
         for number, address in enumerate(validators, 1):
             self.listen(self.validator(number), address)
@@ -85,15 +79,14 @@ class Homes:
                 self.provider(number) / "provider.toml", rpc=f"http://{node}:{RPC_PORT}",
                 listen=f"{address}:{DATA_PORT}", advertise=[f"{address}:{DATA_PORT}"],
             )
-        if self.operable:
-            assay(self.binary, "genesis", "check", self.genesis_path)
+        assay(self.binary, "genesis", "check", self.genesis_path)
 
     def listen(self, home, address):
         """Lets a node listen on a host's address."""
-        fields = {"listen": f"{address}:{PEER_PORT}", "rpc": f"{address}:{RPC_PORT}"}
-        if self.operable:
-            fields["metrics"] = f"{address}:{METRICS_PORT}"
-        set_fields(home / "node.toml", **fields)
+        set_fields(
+            home / "node.toml", rpc=f"{address}:{RPC_PORT}", listen=f"{address}:{PEER_PORT}",
+            metrics=f"{address}:{METRICS_PORT}",
+        )
 
     def new_node(self, name, address, upstreams, keys=None):
         """A home for a node that was not in the genesis; with a key file it is a validator, otherwise a full node."""

@@ -10,7 +10,6 @@ Internet have; ASSAY_HOSTS_NET sets other first two numbers.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,9 +123,3 @@ class Net:
     def heal(self):
         for host in self.hosts.values():
             host.heal()
-
-
-def missing():
-    """Programs this needs that are not installed, with the Debian packages they are in."""
-    needed = {"ip": "iproute2", "tc": "iproute2", "iptables": "iptables", "faketime": "faketime", "unshare": "util-linux"}
-    return {program: package for program, package in needed.items() if not shutil.which(program)}
