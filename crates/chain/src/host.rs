@@ -476,12 +476,13 @@ async fn start_on_sockets(
         ..NetworkConfig::local(handshake, namespace, listen, peers, max_message, NZUsize!(256))
     };
     let (mut network, oracle) = Network::new(context.child("network"), network_config);
-    // A quota is also the size of a mailbox for each peer, so generous ones cost memory.
+    // A quota is also the size of a mailbox for each peer, so generous ones cost memory. Twenty blocks a second take
+    // some sixty votes and as many certificates of each peer.
     let mut channel = |number, a_second| network.register(number, Quota::per_second(a_second));
     let channels = Channels {
-        votes: channel(0, NZU32!(256)),
-        certificates: channel(1, NZU32!(256)),
-        resolver: channel(2, NZU32!(64)),
+        votes: channel(0, NZU32!(128)),
+        certificates: channel(1, NZU32!(128)),
+        resolver: channel(2, NZU32!(32)),
         broadcast: channel(3, NZU32!(64)),
         backfill: channel(4, NZU32!(64)),
         txs: channel(5, NZU32!(256)),

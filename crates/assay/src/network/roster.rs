@@ -138,6 +138,9 @@ pub(crate) fn params(providers: u32) -> Params {
         index_min_owners: providers.clamp(1, 10),
         index_cap_bps: 5_000,
         classes: classes(),
+        // Nodes make room for as many peers: enough for the largest of `devnet`, and some to join it.
+        max_validators: 64,
+        max_candidates: 16,
         ..Params::default()
     }
 }
