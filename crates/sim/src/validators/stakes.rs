@@ -87,7 +87,7 @@ impl World {
     /// At the end of an epoch: the next committee is that of the most staked, and not the present one.
     pub(super) fn check_committee(&mut self, height: u64, state: &State) {
         let epoch = height / EPOCH_BLOCKS;
-        if (height + 1) % EPOCH_BLOCKS != 0 || !self.stakes.modelled.insert(epoch) {
+        if !(height + 1).is_multiple_of(EPOCH_BLOCKS) || !self.stakes.modelled.insert(epoch) {
             return;
         }
         let (now, next) = (seated(state, epoch), seated(state, epoch + 1));

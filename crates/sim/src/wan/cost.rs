@@ -54,24 +54,24 @@ pub fn costs(validators: usize) -> Result<Costs, WanError> {
     let proposal: Proposal<Digest> =
         Proposal::new(Round::new(Epoch::new(0), View::new(2)), View::new(1), Sha256::hash(&[b"block"]));
     let subject = Subject::Finalize { proposal: &proposal };
-    let (sign_ms, _) = timed(|| schemes[0].sign(subject.clone()));
+    let (sign_ms, _) = timed(|| schemes[0].sign(subject));
     let votes: Vec<Vec<u8>> = schemes
         .iter()
         .take(quorum(validators))
-        .filter_map(|scheme| Some(scheme.sign(subject.clone())?.encode().to_vec()))
+        .filter_map(|scheme| Some(scheme.sign(subject)?.encode().to_vec()))
         .collect();
     let mut rng = StdRng::seed_from_u64(1);
     let (assemble_ms, certificate) = timed(|| {
         let votes: Vec<Attestation<Scheme>> =
             votes.iter().filter_map(|vote| Attestation::decode(vote.clone()).ok()).collect();
-        schemes[0].optimistic_assemble(&mut rng, subject.clone(), votes, [], &Sequential)
+        schemes[0].optimistic_assemble(&mut rng, subject, votes, [], &Sequential)
     });
     let certificate = certificate.map_err(|_| WanError::Votes)?;
     let bytes = certificate.encode().to_vec();
     let (verify_ms, good) = timed(|| {
         let config = schemes[0].certificate_codec_config();
         let certificate = <Scheme as Verifier>::Certificate::decode_cfg(bytes.clone(), &config).ok()?;
-        schemes[0].verify_certificate(&mut rng, subject.clone(), &certificate, &Sequential).then_some(())
+        schemes[0].verify_certificate(&mut rng, subject, &certificate, &Sequential).then_some(())
     });
     good.ok_or(WanError::Votes)?;
     Ok(Costs {
