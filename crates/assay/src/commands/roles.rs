@@ -50,6 +50,9 @@ pub(super) fn provider_file(path: &Path) -> Outcome<(ProviderKeys, ProviderConfi
     Ok((keys, config))
 }
 
+/// How long a provider that was started by another process finishes what it began once it is to end.
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Runs one provider until Ctrl-C, then gives back what it has not begun.
 pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome<()> {
     if let Some(ProviderCommand::Price { config, explain, measure }) = args.command {
@@ -92,6 +95,8 @@ pub(crate) async fn provider(args: ProviderArgs, terminal: &Terminal) -> Outcome
     let outcome = tokio::select! {
         drained = running.drain() => drained.map_err(Failure::from),
         () = stop.asked() => Ok(()),
+        // Who started it may have died, and the network it drains from with it: it goes on at its next start.
+        () = tokio::time::sleep(DRAIN), if args.with_parent => Ok(()),
     };
     tracing::info!(target: "provider", clean = outcome.is_ok(), "stopped");
     outcome

@@ -42,9 +42,9 @@ where
     S: Sender<PublicKey = PublicKey>,
     R: Receiver<PublicKey = PublicKey>,
 {
-    let telling = Arc::clone(&core);
+    // From now on, not from when the task first runs.
+    let mut fresh = core.mempool.fresh();
     context.child("tell").spawn(move |_| async move {
-        let mut fresh = telling.mempool.fresh();
         loop {
             let mut batch = match fresh.recv().await {
                 Ok(tx) => vec![tx.raw.clone()],

@@ -3,8 +3,9 @@
 //! The same actors as a validator's without consensus and peers: marshal is fed by [`super::feed`], the
 //! transactions of its clients go to an upstream.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use assay_ledger::Checked;
 use assay_types::Genesis;
 use commonware_consensus::marshal::resolver::handler;
 use commonware_resolver::opaque;
@@ -47,6 +48,10 @@ pub struct FollowerConfig {
     pub sync_beyond: u64,
 }
 
+/// Pause before transactions that no upstream took are tried again, and how many then.
+const AGAIN: Duration = Duration::from_secs(1);
+const AT_ONCE: usize = 64;
+
 /// Blocks that are replayed rather than skipped by state sync, unless told.
 pub const SYNC_BEYOND: u64 = 1_024;
 
@@ -75,7 +80,7 @@ where
         Answers(Arc::clone(&feed)),
         handler,
         MAILBOX,
-        std::time::Duration::from_millis(100),
+        Duration::from_millis(100),
     );
     let marshal = base.marshal.clone();
     let run = |actor: StoppedMarshal<E>, application| actor.start_unbuffered(application, (receiver, resolver));
@@ -90,22 +95,49 @@ where
     Ok((node, handle))
 }
 
-/// Gives the transactions of this node's clients to an upstream. They stay in the pool until a block
-/// has them, so that a client can ask for them here.
-fn pass_on<E: Spawner>(context: &E, core: Arc<Core>, pool: Arc<Pool>) {
-    context.child("pass_on").spawn(move |_| async move {
-        let mut fresh = core.mempool.fresh();
+/// Gives the transactions of this node's clients to an upstream, again while none takes them. They stay in the pool
+/// until a block has them, so that a client can ask for them here.
+fn pass_on<E: Clock + Spawner>(context: &E, core: Arc<Core>, pool: Arc<Pool>) {
+    // From now on, not from when the task first runs.
+    let mut fresh = core.mempool.fresh();
+    context.child("pass_on").spawn(move |context| async move {
+        let mut refused: VecDeque<Arc<Checked>> = VecDeque::new();
+        let mut again_at = context.current();
         loop {
-            match fresh.recv().await {
-                Ok(tx) => {
-                    let passed = pool.ask(|upstream| upstream.submit(tx.raw.clone()), |_| Ok(())).await;
-                    if let Err(none) = passed {
-                        tracing::warn!(hash = %tx.hash, %none, "a transaction could not be passed on");
-                    }
+            let again = async {
+                match refused.is_empty() {
+                    true => futures::future::pending().await,
+                    false => context.sleep_until(again_at).await,
                 }
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "transactions were not passed on"),
-                Err(RecvError::Closed) => return,
+            };
+            let next = tokio::select! {
+                biased;
+                () = again => None,
+                next = fresh.recv() => Some(next),
+            };
+            match next {
+                Some(Ok(tx)) => refused.extend(pass(&pool, tx).await),
+                Some(Err(RecvError::Lagged(missed))) => tracing::warn!(missed, "transactions were not passed on"),
+                Some(Err(RecvError::Closed)) => return,
+                None => {
+                    for _ in 0..refused.len().min(AT_ONCE) {
+                        let waits = refused.pop_front().filter(|tx| core.mempool.contains(&tx.hash));
+                        if let Some(tx) = waits {
+                            refused.extend(pass(&pool, tx).await);
+                        }
+                    }
+                    again_at = context.current() + AGAIN;
+                }
             }
         }
     });
+}
+
+/// A transaction that no upstream took.
+async fn pass(pool: &Pool, tx: Arc<Checked>) -> Option<Arc<Checked>> {
+    let passed = pool.ask(|upstream| upstream.submit(tx.raw.clone()), |_| Ok(())).await;
+    passed.err().map(|none| {
+        tracing::warn!(hash = %tx.hash, %none, "a transaction could not be passed on yet");
+        tx
+    })
 }
