@@ -68,7 +68,7 @@ def send(world, honest, accounts, nonce):
 
 
 def censorship(world, seconds):
-    refusing, honest = world.nodes[1 : 1 + REFUSING], [world.nodes[0], *world.nodes[1 + REFUSING :]]
+    refusing, honest = world.validators()[1 : 1 + REFUSING], [world.validators()[0], *world.validators()[1 + REFUSING :]]
     renter, accounts = world.renter("r3", "2.3", world.outcast), {node.account for node in refusing}
     refuse(world, refusing, world.outcast.address)
     try:

@@ -7,7 +7,7 @@ from scenario import moves, must, restart, signs_again
 
 def kill_one(world, seconds):
     times = []
-    for node in world.nodes[4:7] if seconds > 10 else world.nodes[4:5]:
+    for node in world.validators()[4:7] if seconds > 10 else world.validators()[4:5]:
         node.kill()
         last = world.recorder.height() + 2
         time.sleep(3)
@@ -19,7 +19,7 @@ def kill_one(world, seconds):
 
 
 def kill_two(world, seconds):
-    pair, rest = world.nodes[5:7], world.nodes[:5]
+    pair, rest = world.validators()[5:7], world.validators()[:5]
     count = len(world.load.finals)
     for node in pair:
         node.kill()
@@ -38,9 +38,9 @@ def kill_two(world, seconds):
 
 def rolling_restart(world, seconds):
     times, stops = [], []
-    for node in world.nodes:
+    for node in world.validators():
         clean, stopped = node.stop()
-        must(clean, f"{node.name} did not stop on Ctrl-C within 30 s")
+        must(clean, f"{node.name} did not stop well on Ctrl-C within 30 s: exit code {node.running.returncode}")
         stops.append(stopped)
         times.append(restart(world, node))
         must(moves(world.nodes, 2) is not None, f"not all go on after {node.name} came back")

@@ -8,10 +8,10 @@ from scenario import moves, must, signs_again
 
 def bad_links(world, seconds):
     """All validators 40 ms apart each way, as across an ocean; one loses 3 % of its packets, one has 2 Mbit/s."""
-    lossy, narrow = world.nodes[2:4]
+    lossy, narrow = world.validators()[2:4]
     count = len(world.load.finals)
     try:
-        for node in world.nodes:
+        for node in world.validators():
             node.host.delay(40)
         lossy.host.lose(0.03)
         narrow.host.shape(2)
@@ -21,7 +21,7 @@ def bad_links(world, seconds):
         heights = [node.height() or 0 for node in world.nodes]
         sent, p50, worst, _ = world.load.finals_since(count)
     finally:
-        for node in world.nodes:
+        for node in world.validators():
             node.host.delay(0)
         lossy.host.lose(0)
         narrow.host.shape(world.net.mbit)
@@ -32,7 +32,7 @@ def bad_links(world, seconds):
 
 
 def partition_5_2(world, seconds):
-    many, few = world.nodes[:5], world.nodes[5:]
+    many, few = world.validators()[:5], world.validators()[5:]
     world.net.partition([node.host for node in many], [node.host for node in few])
     try:
         went = moves(many, blocks=10)
@@ -50,7 +50,7 @@ def partition_5_2(world, seconds):
 
 
 def partition_4_3(world, seconds):
-    one, other = world.nodes[:4], world.nodes[4:]
+    one, other = world.validators()[:4], world.validators()[4:]
     world.net.partition([node.host for node in one], [node.host for node in other])
     try:
         time.sleep(3)

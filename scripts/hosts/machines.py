@@ -34,7 +34,7 @@ def skewed(seconds):
 
 
 def slow_disk(world, seconds):
-    node = world.nodes[2]
+    node = world.validators()[2]
     node.stop()
     took = restart(world, node, slower_fsync(world.dir, 50))
     went = moves(world.nodes, blocks=20, seconds=120)
@@ -47,7 +47,7 @@ def slow_disk(world, seconds):
 
 
 def clock_skew(world, seconds):
-    ahead, behind = world.nodes[3], world.nodes[4]
+    ahead, behind = world.validators()[3], world.validators()[4]
     times = []
     for node, by in ((ahead, 1), (behind, -1)):
         node.stop()
@@ -62,7 +62,7 @@ def clock_skew(world, seconds):
 
 
 def full_disk(world, seconds):
-    node, rest = world.nodes[6], world.nodes[:6]
+    node, rest = world.validators()[6], world.validators()[:6]
     filler = node.home / "state" / "filler"
     with open(filler, "wb") as file:
         try:

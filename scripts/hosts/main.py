@@ -24,6 +24,7 @@ from world import World
 # Scenario, function, in the short run.
 ALL = [
     ("baseline under load", steady.baseline, True),
+    ("a new node replays under load", membership.replay, True),
     ("bad links: latency, loss, 2 Mbit/s", links.bad_links, True),
     ("kill -9 of one validator", crashes.kill_one, True),
     ("kill -9 of two during load", crashes.kill_two, True),
@@ -35,7 +36,7 @@ ALL = [
     ("rolling restart", crashes.rolling_restart, True),
     ("censorship by two of seven", censorship.censorship, True),
     ("sustained load", steady.sustained, False),
-    ("a new node syncs under load", membership.sync, True),
+    ("a new node takes the state under load", membership.state_sync, False),
     ("a validator joins, one leaves", membership.join_and_leave, True),
 ]
 SHORT_S, LONG_S = 600, 3600
@@ -81,6 +82,11 @@ def one(world, name, run, seconds):
         if not node.alive():
             row["faults"].append(f"{node.name} is down: {' | '.join(tail(node.log, 4))}")
             node.start()
+    row["while_stopping"] = []
+    for process in world.processes():
+        running, stopping = process.new_faults()
+        row["faults"] += running
+        row["while_stopping"] += stopping
     try:
         faults, agree = world.checks.all(world.nodes)
         row["faults"] += faults

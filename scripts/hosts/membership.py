@@ -46,24 +46,32 @@ def sits(world, account):
     return any(one["seated"] and one["account"].lower() == account for one in listed)
 
 
-def sync(world, seconds):
-    """A full node that has only the genesis and three addresses; in the full run more than SYNC_BEYOND blocks behind."""
-    if seconds > 10:
-        grown = wait_for(lambda: world.recorder.height() > SYNC_BEYOND + 50, GROW_S)[0]
-        must(grown, f"the chain is no longer than {world.recorder.height()} blocks")
-    host = world.net.add("f1", "3.1")
-    node = world.node(host, world.homes.new_node("full-1", host.address, upstreams(world)))
+def follow(world, name, address):
+    """A full node that has only the genesis and three addresses, until it is at the tip: the node, the height the chain
+    had when it began, and the seconds it took."""
+    host = world.net.add(name, address)
+    node = world.node(host, world.homes.new_node(f"full-{name}", host.address, upstreams(world)))
     begin, goal = time.monotonic(), world.recorder.height()
     node.start()
-    done, took = wait_for(lambda: (node.height() or 0) >= goal, SYNC_S)
-    must(done, f"the new node is at {node.height()} after {SYNC_S} s, the network was at {goal} when it began")
     behind = lambda: world.recorder.height() - (node.height() or 0)
-    must(wait_for(lambda: behind() <= 3, 60)[0], f"the new node stays {behind()} blocks behind")
-    caught_up = time.monotonic() - begin
+    must(wait_for(lambda: behind() <= 3, SYNC_S)[0], f"{behind()} blocks behind {SYNC_S} s after its start, {goal} then")
+    took = time.monotonic() - begin
     world.enter(node)
-    how = f"state sync, holds block {node.first} and later" if node.first else "all blocks replayed"
-    must(node.first or goal <= SYNC_BEYOND, f"{goal} blocks behind, it replayed them all instead of taking the state")
-    return caught_up, f"{goal} blocks behind at start; there in {took:.1f} s, at the tip in {caught_up:.1f} s: {how}"
+    return node, goal, took
+
+
+def replay(world, seconds):
+    node, goal, took = follow(world, "f1", "3.1")
+    must(node.first == 0 or goal > SYNC_BEYOND, f"{goal} blocks behind, it holds none before {node.first}")
+    return took, f"{goal} blocks behind at start, at the tip under load {took:.1f} s later, holds block {node.first} and later"
+
+
+def state_sync(world, seconds):
+    grown = wait_for(lambda: world.recorder.height() > SYNC_BEYOND + 50, GROW_S)[0]
+    must(grown, f"the chain is no longer than {world.recorder.height()} blocks")
+    node, goal, took = follow(world, "f2", "3.2")
+    must(node.first > 0, f"{goal} blocks behind, it replayed them all instead of taking the state")
+    return took, f"{goal} blocks behind at start, at the tip under load {took:.1f} s later, holds block {node.first} and later"
 
 
 def join_and_leave(world, seconds):
@@ -81,7 +89,7 @@ def join_and_leave(world, seconds):
          f"the new validator led no block within {JOIN_S} s: {node.rpc.status()}")
     joined = time.monotonic() - begin
     world.enter(node)
-    leaver = world.nodes[5]
+    leaver = world.validators()[5]
     begin = time.monotonic()
     stake(world, "undelegate", leaver.account, "--amount", 9_999, "--validator", leaver.home / "validator.json")
     must(wait_for(lambda: not sits(world, leaver.account), JOIN_S, every=1)[0],

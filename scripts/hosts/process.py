@@ -21,7 +21,21 @@ class Process:
     def __init__(self, host, argv, logs):
         self.host, self.name, self.argv = host, host.name, [str(word) for word in argv]
         self.log = Path(logs) / f"{self.name}.log"
-        self.running = None
+        self.running, self.read, self.stopping = None, 0, False
+
+    def new_faults(self):
+        """Panics and faults in its log since the last call, a full disk is none: while it ran, and while it stopped."""
+        running, stopping = [], []
+        with open(self.log, "rb") as log:
+            log.seek(self.read)
+            lines = log.read().decode(errors="replace").splitlines()
+            self.read = log.tell()
+        for line in lines:
+            if line == "stopping" or line.startswith("--- start"):
+                self.stopping = line == "stopping"
+            elif "panicked" in line or "why=a fault" in line:
+                (stopping if self.stopping else running).append(f"{self.name}: {line[:300]}")
+        return running, stopping
 
     def start(self, env=None):
         """Starts it with further environment; `LD_PRELOAD` reaches the program and not the tools around it."""
@@ -45,14 +59,13 @@ class Process:
             self.running.wait()
 
     def stop(self, seconds=30):
-        """Ctrl-C, and SIGKILL if that is not enough; whether it ended by itself, and the seconds that took."""
+        """Ctrl-C, and SIGKILL if that is not enough; whether it ended well by itself, and the seconds that took."""
         if not self.alive():
             return True, 0.0
         start = time.monotonic()
         self.running.send_signal(signal.SIGINT)
         try:
-            self.running.wait(seconds)
-            return True, time.monotonic() - start
+            return self.running.wait(seconds) == 0, time.monotonic() - start
         except subprocess.TimeoutExpired:
             self.kill()
             return False, time.monotonic() - start

@@ -34,8 +34,9 @@ def reasons(world, row):
     for sender in world.load.transfers:
         lines += [f"slow: {line[:400]}" for line in sender.slow[-1:]]
         sender.slow = []
+    lines += [f"while it stopped, {line}" for line in row["while_stopping"]]
     lines += [f"a job's command: {line}" for line in row["jobs"]["said"]]
     if row["faults"]:
-        for process in [*world.nodes, *world.providers]:
+        for process in world.processes():
             lines += [f"  {process.name}: {line[:300]}" for line in tail(process.log, 3)]
     return lines

@@ -102,8 +102,15 @@ class World:
         other = next(one for one in self.nodes if one is not node and one.alive() and one.first <= height)
         return self.committees.signed(node.account, height, other.rpc)
 
+    def validators(self):
+        """Nodes with a validator's keys; full nodes have none."""
+        return [node for node in self.nodes if node.account]
+
+    def processes(self):
+        return [*self.nodes, *self.providers]
+
     def stop(self):
         self.load.stop()
         self.recorder.ended.set()
-        for process in [*self.providers, *self.nodes]:
+        for process in self.processes():
             process.kill()
