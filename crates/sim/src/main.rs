@@ -1,4 +1,5 @@
-//! Runs seeds and reports what came of them: `assay-sim --seeds 1000`, or one again: `--world network --seed 17`.
+//! Runs seeds and reports what came of them: `assay-sim --seeds 1000`, or one again: `--world network --seed
+//! 17`.
 
 use std::{
     io::Write as _,
