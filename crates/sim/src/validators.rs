@@ -4,15 +4,16 @@
 //! ```text
 //!  height   0 ........ 9 | 10 ....... 19 | 20 .......            7 seats, 3 candidates, 10 blocks an epoch
 //!            stake moves:  another sits    another sits
-//!  each      gate ── real node ── gate     equivocate · withhold · delay · garbage · censor: what a gate lets through
+//!  each      gate ── real node ── gate  equivocate, withhold, delay, garbage, censor: what gates let through
 //!  faults    crash and restart · partition 5/2 and 4/3, from a height on, for simulated milliseconds
 //!  load      transfers and stake through honest validators, tried again at another after a second
 //! ```
 //!
-//! Every 20 simulated ms it is checked that there is one chain with one state, that books balance, that all have the
-//! same committees and that those are of the most staked, that only who contradicted itself is punished, that no
-//! honest validator cuts another off, and that no transaction is final twice. After the last fault the network must go
-//! on in bounded time. What a censor refuses must be final within a bound of blocks. One seed is one run, bit for bit.
+//! Every 20 simulated ms it is checked that there is one chain with one state, that books balance, that all have
+//! the same committees and that those are of the most staked, that only who contradicted itself is punished,
+//! that no honest validator cuts another off, and that no transaction is final twice. After the last fault the
+//! network must go on in bounded time. What a censor refuses must be final within a bound of blocks. One seed is
+//! one run, bit for bit.
 
 mod byzantine;
 mod censorship;

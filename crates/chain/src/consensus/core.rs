@@ -62,6 +62,9 @@ pub(crate) struct Core {
     pub(crate) namespace: Vec<u8>,
     /// The epoch under way: that of the block after the tip.
     pub(crate) epoch: watch::Sender<u64>,
+    /// The same for who keeps handovers. One waiter each: a watch wakes several in an order that the thread draws
+    /// and not the runtime, so that the simulator would not run a seed twice the same way.
+    pub(crate) turned: watch::Sender<u64>,
     pub(crate) mempool: Arc<Mempool>,
     versions: Mutex<HashMap<Digest, Version>>,
     /// Turns true once the version the node starts from is loaded.
@@ -100,6 +103,7 @@ impl Core {
             committees,
             namespace,
             epoch: watch::Sender::new(0),
+            turned: watch::Sender::new(0),
             mempool: Arc::new(mempool),
             versions: Mutex::default(),
             ready: watch::Sender::new(false),
@@ -140,7 +144,9 @@ impl Core {
     pub(crate) fn start_from(&self, block: &Block, version: Version) {
         let digest = block.digest();
         *self.tip.write() = Some((tip_of(digest, &block.header), version.clone()));
-        self.epoch.send_replace(self.epoch_of(version.height.saturating_add(1)));
+        let epoch = self.epoch_of(version.height.saturating_add(1));
+        self.epoch.send_replace(epoch);
+        self.turned.send_replace(epoch);
         self.versions.lock().insert(digest, version);
         self.ready.send_replace(true);
     }
@@ -403,7 +409,9 @@ impl Core {
             drop(recent);
             let next = self.epoch_of(block.header.height.saturating_add(1));
             self.sitting(next, &version.state);
-            self.epoch.send_if_modified(|epoch| std::mem::replace(epoch, next) != next);
+            for turns in [&self.epoch, &self.turned] {
+                turns.send_if_modified(|epoch| std::mem::replace(epoch, next) != next);
+            }
             // Nobody listening is fine.
             self.blocks.send(shared).ok();
         }

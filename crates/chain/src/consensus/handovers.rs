@@ -97,7 +97,7 @@ where
     E: Clock + Spawner + Storage + Metrics,
 {
     context.child("handovers").spawn(move |context| async move {
-        let mut turns = core.epoch.subscribe();
+        let mut turns = core.turned.subscribe();
         loop {
             let epoch = *turns.borrow_and_update();
             // One that is no longer held is a gap, which others can fill.

@@ -1,9 +1,10 @@
 //! How long fewer than a third of the seats can keep a transaction out.
 //!
-//! In an epoch leaders take turns in one permutation of the seats. So among the blocks of an epoch that are proposed
-//! while every honest validator holds the transaction, one that refuses leads at most once before an honest one does:
-//! with f who refuse it is in one of the next f + 1 blocks. The next epoch has a permutation of its own, and those who
-//! refuse may be the last of one and the first of the other: across a turn it is one of the next 2 f + 1.
+//! In an epoch leaders take turns in one permutation of the seats. So among the blocks of an epoch that are
+//! proposed while every honest validator holds the transaction, one that refuses leads at most once before an
+//! honest one does: with f who refuse it is in one of the next f + 1 blocks. The next epoch has a permutation of
+//! its own, and those who refuse may be the last of one and the first of the other: across a turn it is one of
+//! the next 2 f + 1.
 
 use assay_types::B256;
 

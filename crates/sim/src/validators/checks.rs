@@ -73,7 +73,8 @@ impl World {
         self.agreed.insert(height, block);
     }
 
-    /// No honest validator cuts another off. Those who speak garbage are let in again, so that all of it is heard.
+    /// No honest validator cuts another off. Those who speak garbage are let in again, so that all of it is
+    /// heard.
     async fn look_at_blocks(&mut self) {
         let now = self.now_ms();
         let again = now >= self.unblock_due_ms;

@@ -1,4 +1,5 @@
-//! Bytes that nobody can read: random ones, real messages cut short or with flipped bits, and the longest there may be.
+//! Bytes that nobody can read: random ones, real messages cut short or with flipped bits, and the longest there
+//! may be.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Stake on the move: candidates register, and in each epoch somebody delegates so that another validator sits in the
-//! next. Who contradicted itself is reported.
+//! Stake on the move: candidates register, and in each epoch somebody delegates so that another validator sits
+//! in the next. Who contradicted itself is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,8 @@ impl World {
         }
     }
 
-    /// Once an epoch, brings a validator without a seat to the top, and now and then takes away what another has.
+    /// Once an epoch, brings a validator without a seat to the top, and now and then takes away what another
+    /// has.
     pub(super) fn move_stake(&mut self) {
         let Some((tip, state)) = self.best().and_then(|node| node.tip_state()) else { return };
         let epoch = (tip.height + 1) / EPOCH_BLOCKS;
