@@ -52,11 +52,8 @@ pub struct Block {
 impl Block {
     /// Block 0, which says who holds the key first.
     pub fn genesis(leader: PublicKey, info: Info) -> Self {
-        let context = Context {
-            round: Round::new(Epoch::zero(), View::zero()),
-            leader,
-            parent: (View::zero(), Digest::EMPTY),
-        };
+        let context =
+            Context { round: Round::new(Epoch::zero(), View::zero()), leader, parent: (View::zero(), Digest::EMPTY) };
         Self { context, parent: Digest::EMPTY, height: Height::zero(), carried: Some(Payload::EpochInfo(info)) }
     }
 }
@@ -72,10 +69,7 @@ impl Write for Block {
 
 impl EncodeSize for Block {
     fn encode_size(&self) -> usize {
-        self.context.encode_size()
-            + self.parent.encode_size()
-            + self.height.encode_size()
-            + self.carried.encode_size()
+        self.context.encode_size() + self.parent.encode_size() + self.height.encode_size() + self.carried.encode_size()
     }
 }
 

@@ -14,6 +14,7 @@
 mod block;
 mod conduct;
 mod costs;
+mod first;
 mod node;
 mod secrets;
 mod trial;
@@ -40,7 +41,7 @@ fn trials() -> Vec<Trial> {
         lag: 0,
         hand_on: false,
         conduct: honest,
-        stops: &[],
+        stops: Vec::new(),
         fails: &[],
     };
     vec![
@@ -66,13 +67,13 @@ fn trials() -> Vec<Trial> {
         Trial {
             name: "down",
             about: "members 2 and 3 are down through the round of epoch 1",
-            stops: &[(2, 24, Back::At(50)), (3, 24, Back::At(50))],
+            stops: vec![(2, 24, Back::At(50)), (3, 24, Back::At(50))],
             ..plain()
         },
         Trial {
             name: "restart",
             about: "member 3 restarts from its disk in the dealing of epoch 1, member 4 after it",
-            stops: &[(3, 28, Back::At(32)), (4, 37, Back::At(39))],
+            stops: vec![(3, 28, Back::At(32)), (4, 37, Back::At(39))],
             ..plain()
         },
         Trial {
@@ -88,7 +89,7 @@ fn trials() -> Vec<Trial> {
         Trial {
             name: "halt",
             about: "members 3, 4 and 5 of 7 are down in epoch 1: no blocks, so the round waits for them",
-            stops: &[
+            stops: vec![
                 (3, 28, Back::After(Duration::from_secs(60))),
                 (4, 28, Back::After(Duration::from_secs(60))),
                 (5, 28, Back::After(Duration::from_secs(60))),

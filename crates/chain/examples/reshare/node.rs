@@ -15,10 +15,7 @@ use commonware_codec::{Encode as _, Read as _};
 use commonware_consensus::{
     Heightable as _, Reporter, Reporters,
     marshal::{
-        self, Start, Update,
-        core::Actor as MarshalActor,
-        resolver::p2p as marshal_resolver,
-        standard::{Deferred, Standard},
+        self, Start, Update, core::Actor as MarshalActor, resolver::p2p as marshal_resolver, standard::Deferred,
     },
     simplex::{
         self,
@@ -40,7 +37,10 @@ use commonware_cryptography::{
     ed25519,
 };
 use commonware_glue::dkg::{
-    ParticipantsProvider, Registrar, fence::Fence, network, orchestrator, reshare, state_sync::Plan as StateSyncPlan,
+    ParticipantsProvider, Registrar,
+    fence::Fence,
+    network, orchestrator, reshare,
+    state_sync::Plan as StateSyncPlan,
     types::{Payload, SchemeInfo},
 };
 use commonware_p2p::{

@@ -4,34 +4,27 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use assay_chain::{committee::PublicKey, keys::ValidatorKeys};
 use commonware_codec::{Encode as _, EncodeSize as _};
-use commonware_cryptography::bls12381::{
-    dkg::feldman_desmedt::Reveal,
-    primitives::{
-        group::Share,
-        ops::{threshold, verify_message},
-        sharing::{Mode, ModeVersion, Sharing},
-        variant::{MinPk, PartialSignature},
-    },
+use commonware_cryptography::bls12381::primitives::{
+    group::Share,
+    ops::{threshold, verify_message},
+    sharing::Sharing,
+    variant::{MinPk, PartialSignature},
 };
-use commonware_cryptography::Signer as _;
 use commonware_glue::dkg::{
-    ReshareBlock as _, bootstrap,
-    types::{EpochInfo, EpochOutcome, Payload, SchemeInfo},
+    ReshareBlock as _,
+    types::{EpochOutcome, Payload, SchemeInfo},
 };
 use commonware_p2p::simulated::{Config as NetworkConfig, Link, Network, Oracle};
 use commonware_parallel::Sequential;
-use commonware_runtime::{
-    Clock as _, Handle, Runner as _, Spawner as _, Supervisor as _, buffer::paged::CacheRef, deterministic,
-    deterministic::Context,
-};
-use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize, probability, sequence::Unit};
+use commonware_runtime::{Clock as _, Handle, Runner as _, Supervisor as _, deterministic, deterministic::Context};
+use commonware_utils::{NZUsize, probability};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
     block::{Block, Info},
     conduct::{Conduct, Plan, Tally},
-    node::{self, Everybody, Held, Member, NAMESPACE, Seats, Watch},
-    secrets::Secrets,
+    first::{bring, first_key},
+    node::{self, Held, Member, NAMESPACE, Seats, Watch},
 };
 
 /// When a member that was stopped comes back.
@@ -62,7 +55,7 @@ pub struct Trial {
     /// What a member does in a round, by member and epoch.
     pub conduct: fn(usize, u64) -> Conduct,
     /// Members that stop: which, at what height, and until when.
-    pub stops: &'static [(usize, u64, Back)],
+    pub stops: Vec<(usize, u64, Back)>,
     /// Rounds that must fail; all others must succeed.
     pub fails: &'static [u64],
 }
@@ -101,15 +94,16 @@ struct Run<'a> {
 impl Run<'_> {
     async fn start(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        let context =
-            self.context.child("member").with_attribute("index", index).with_attribute("start", node.starts);
+        let context = self.context.child("member").with_attribute("index", index).with_attribute("start", node.starts);
         node.starts += 1;
         node.handle = Some(node::start(context, &self.oracle, node.member.clone()).await);
     }
 
-    fn stop(&mut self, index: usize) {
+    async fn stop(&mut self, index: usize) {
         if let Some(handle) = self.nodes[index].handle.take() {
             handle.abort();
+            // Its disk is free when it has ended; that it was stopped is all it can say.
+            handle.await.ok();
         }
     }
 
@@ -196,66 +190,6 @@ fn sign(shares: &[Share], sharing: &Sharing<MinPk>, height: u64, rng: &mut StdRn
     made.expect("signed")
 }
 
-/// The first ceremony, by the packaged engine on a chain of its own. Gives who holds the key and the shares.
-async fn first_key(context: &Context, oracle: &Oracle<PublicKey, Context>, seats: &Seats) -> Info {
-    let mut waiting = Vec::new();
-    for index in seats.of(0) {
-        let signer = seats.members[index].network.clone();
-        let context = context.child("first").with_attribute("index", index);
-        let links = node::channels(oracle, signer.public_key(), 100, 6).await;
-        let mut links = links.into_iter();
-        let mut link = || links.next().expect("a link a channel");
-        let (votes, certificates, missing, backfill, broadcast, dealings) =
-            (link(), link(), link(), link(), link(), link());
-        let config = bootstrap::Config {
-            signer: signer.clone(),
-            manager: Everybody(oracle.manager()),
-            blocker: oracle.control(signer.public_key()),
-            secret_store: Secrets::open(context.child("secrets"), format!("first-{index}-secrets")).await,
-            strategy: Sequential,
-            namespace: NAMESPACE,
-            sharing_mode: Mode::NonZeroCounter,
-            reveal: Reveal::V1,
-            max_supported_mode: ModeVersion::v0(),
-            partition_prefix: format!("first-{index}"),
-            page_cache: CacheRef::new(NZU16!(1_024), NZUsize!(64)),
-            write_buffer: NZUsize!(4_096),
-            replay_buffer: NZUsize!(4_096),
-            mailbox_size: NZUsize!(128),
-            fetch_timeout: NZDuration!(Duration::from_secs(2)),
-            fetch_retry_delay: Duration::from_millis(100),
-            items_per_section: NZU64!(64),
-            participants: seats.set(0),
-            directory: Unit,
-            blocks_per_epoch: seats.epoch_blocks,
-        };
-        let engine = bootstrap::Engine::<_, MinPk, _, _, _, _, Unit>::new(context, config);
-        waiting.push(engine.start(votes, certificates, missing, backfill, broadcast, dealings));
-    }
-    let mut info: Option<Info> = None;
-    for (_, done) in &mut waiting {
-        let completion = done.await.expect("the first ceremony ends");
-        let dealt = completion.info.expect("the first ceremony succeeds");
-        assert_eq!(info.get_or_insert_with(|| dealt.clone()), &dealt, "members agree on the key");
-    }
-    waiting.into_iter().for_each(|(handle, _)| handle.abort());
-    let dealt = info.expect("a key");
-    // The engine knows of no next round: who receives in the first is the application's to say.
-    EpochInfo { players: seats.receivers(0), next_players: seats.receivers(1), ..dealt }
-}
-
-/// Copies a member's share of the first ceremony to where resharing looks for it.
-async fn bring(context: &Context, index: usize) {
-    use commonware_consensus::types::Epoch;
-    use commonware_glue::dkg::SecretStore as _;
-    let context = context.child("bring").with_attribute("index", index);
-    let mut from = Secrets::open(context.child("from"), format!("first-{index}-secrets")).await;
-    if let Some(share) = from.get_share(Epoch::zero()).await {
-        let mut to = Secrets::open(context.child("to"), format!("member-{index}-secrets")).await;
-        to.put_share(Epoch::zero(), share).await;
-    }
-}
-
 /// Runs a trial; prints an epoch a line. Panics where something does not hold.
 pub fn run(trial: &Trial, seed: u64) -> Vec<Round> {
     println!("\n{}: {} (seed {seed})", trial.name, trial.about);
@@ -281,11 +215,8 @@ async fn all(context: &Context, trial: &Trial, seed: u64) -> Vec<Round> {
     };
     let (network, oracle) = Network::new_with_peers(context.child("network"), config, keys.clone()).await;
     network.start();
-    let link = Link {
-        latency: Duration::from_millis(10),
-        jitter: Duration::from_millis(2),
-        success_rate: probability!(1.0),
-    };
+    let link =
+        Link { latency: Duration::from_millis(10), jitter: Duration::from_millis(2), success_rate: probability!(1.0) };
     for from in &keys {
         for to in keys.iter().filter(|to| *to != from) {
             oracle.add_link(from.clone(), to.clone(), link.clone()).await.expect("members are linked");
@@ -293,6 +224,8 @@ async fn all(context: &Context, trial: &Trial, seed: u64) -> Vec<Round> {
     }
 
     let info = first_key(context, &oracle, &seats).await;
+    // Actors that were stopped let go of their disks when the runtime comes to them.
+    context.sleep(Duration::from_secs(1)).await;
     let (key, tally) = (*info.output.public().public(), Tally::default());
     let mut nodes = Vec::new();
     for index in 0..count {
@@ -324,7 +257,7 @@ async fn watch(
 ) -> Vec<Round> {
     let length = trial.epoch_blocks.get();
     let mut stopped: BTreeMap<usize, (Back, std::time::SystemTime)> = BTreeMap::new();
-    let mut stops: Vec<_> = trial.stops.to_vec();
+    let mut stops: Vec<_> = trial.stops.clone();
     let mut rounds = Vec::new();
     for epoch in 0..=trial.epochs {
         // Three blocks into the epoch after it, so that all have heard of its end.
@@ -334,7 +267,7 @@ async fn watch(
             let now = run.context.current();
             for (index, _, back) in stops.extract_if(.., |(_, at, _)| *at <= height) {
                 println!("  block {height}: member {index} stops");
-                run.stop(index);
+                run.stop(index).await;
                 stopped.insert(index, (back, now));
             }
             let back: Vec<usize> = stopped
