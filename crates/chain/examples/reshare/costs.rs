@@ -56,6 +56,8 @@ const RECOVERED: usize = 2;
 
 /// CPU time of this thread since an arbitrary point, as Linux counts it; elsewhere the time that passes.
 fn spent(since: Instant) -> Duration {
+    // It is counted up to the last time the scheduler looked, so it is made to look now.
+    std::thread::yield_now();
     let counted = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanos = counted.and_then(|text| text.split(' ').next()?.parse().ok());
     nanos.map_or_else(|| since.elapsed(), Duration::from_nanos)

@@ -191,13 +191,13 @@ fn sign(shares: &[Share], sharing: &Sharing<MinPk>, height: u64, rng: &mut StdRn
 }
 
 /// Runs a trial; prints an epoch a line. Panics where something does not hold.
-pub fn run(trial: &Trial, seed: u64) -> Vec<Round> {
+pub fn run(trial: &Trial, seed: u64) {
     println!("\n{}: {} (seed {seed})", trial.name, trial.about);
     let config = deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(3_600)));
     deterministic::Runner::new(config).start(|context| async move { all(&context, trial, seed).await })
 }
 
-async fn all(context: &Context, trial: &Trial, seed: u64) -> Vec<Round> {
+async fn all(context: &Context, trial: &Trial, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let count = trial.seats + usize::try_from(trial.epochs).expect("few epochs") + 4;
     let seats = Seats {
@@ -242,10 +242,9 @@ async fn all(context: &Context, trial: &Trial, seed: u64) -> Vec<Round> {
         run.start(index).await;
     }
     let began = context.current();
-    let rounds = watch(&mut run, trial, key, &mut rng).await;
+    watch(&mut run, trial, key, &mut rng).await;
     let simulated = context.current().duration_since(began).unwrap_or_default();
     println!("  {} blocks in {:.1} s, simulated", run.height(), simulated.as_secs_f64());
-    rounds
 }
 
 /// Lets the epochs pass, stops and starts members meanwhile, and checks each epoch.
@@ -254,11 +253,10 @@ async fn watch(
     trial: &Trial,
     key: <MinPk as commonware_cryptography::bls12381::primitives::variant::Variant>::Public,
     rng: &mut StdRng,
-) -> Vec<Round> {
+) {
     let length = trial.epoch_blocks.get();
     let mut stopped: BTreeMap<usize, (Back, std::time::SystemTime)> = BTreeMap::new();
     let mut stops: Vec<_> = trial.stops.clone();
-    let mut rounds = Vec::new();
     for epoch in 0..=trial.epochs {
         // Three blocks into the epoch after it, so that all have heard of its end.
         let until = (epoch + 1) * length + 3;
@@ -289,9 +287,8 @@ async fn watch(
             }
             run.context.sleep(Duration::from_millis(20)).await;
         }
-        rounds.push(check(run, trial, epoch, &key, rng));
+        check(run, trial, epoch, &key, rng);
     }
-    rounds
 }
 
 fn check(
@@ -300,7 +297,7 @@ fn check(
     epoch: u64,
     key: &<MinPk as commonware_cryptography::bls12381::primitives::variant::Variant>::Public,
     rng: &mut StdRng,
-) -> Round {
+) {
     let (before, after) = (run.info(epoch), run.info(epoch + 1));
     assert_eq!(after.output.public().public(), key, "the key is what it was");
     let failed = trial.fails.contains(&epoch);
@@ -317,11 +314,11 @@ fn check(
         set.iter().map(|key| run.seats.member(key).to_string()).collect::<Vec<_>>().join(",")
     };
     println!(
-        "  epoch {epoch}: {:?}; {} logs, quorum after {:?} blocks; {} messages, {} bytes; logs {} bytes, last block {}; \
+        "  epoch {epoch}: {:?}; {} logs, quorum after {} blocks; {} messages, {} bytes; logs {} bytes, last block {}; \
          key held by {} ({} shares, {} sign), revealed [{}]; signature of 1000: {}",
         after.outcome,
         round.logs,
-        round.quorum_after,
+        round.quorum_after.map_or_else(|| "no".to_owned(), |blocks| blocks.to_string()),
         round.messages,
         round.message_bytes,
         round.log_bytes,
@@ -332,5 +329,4 @@ fn check(
         members(after.output.revealed()),
         alloy_primitives::hex::encode(&signature[..8]),
     );
-    round
 }
