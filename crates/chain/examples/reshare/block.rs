@@ -3,7 +3,7 @@
 //! Before the middle of an epoch a block carries nothing; then at most one dealer's log; the last block of
 //! an epoch carries who holds the key in the next.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use assay_chain::committee::{PublicKey, Scheme};
 use bytes::BufMut;
@@ -28,21 +28,20 @@ use commonware_glue::dkg::{
 use commonware_utils::{NZU32, sequence::Unit};
 use futures::StreamExt as _;
 use parking_lot::Mutex;
-use std::num::NonZeroU32;
 
 /// Most members of any set.
-pub const MOST: NonZeroU32 = NZU32!(16);
+pub(crate) const MOST: NonZeroU32 = NZU32!(16);
 
 /// What resharing puts into a block.
-pub type Carried = Payload<MinPk, PublicKey, Unit>;
+pub(crate) type Carried = Payload<MinPk, PublicKey, Unit>;
 /// Who deals, who receives, and the public key's sharing.
-pub type Info = EpochInfo<MinPk, PublicKey, Unit>;
+pub(crate) type Info = EpochInfo<MinPk, PublicKey, Unit>;
 /// Round, leader and parent.
-pub type RoundContext = Context<Digest, PublicKey>;
+pub(crate) type RoundContext = Context<Digest, PublicKey>;
 
 /// A block.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Block {
+pub(crate) struct Block {
     context: RoundContext,
     parent: Digest,
     height: Height,
@@ -51,7 +50,7 @@ pub struct Block {
 
 impl Block {
     /// Block 0, which says who holds the key first.
-    pub fn genesis(leader: PublicKey, info: Info) -> Self {
+    pub(crate) fn genesis(leader: PublicKey, info: Info) -> Self {
         let context =
             Context { round: Round::new(Epoch::zero(), View::zero()), leader, parent: (View::zero(), Digest::EMPTY) };
         Self { context, parent: Digest::EMPTY, height: Height::zero(), carried: Some(Payload::EpochInfo(info)) }
@@ -125,15 +124,15 @@ impl ReshareBlock for Block {
 }
 
 /// Dealers' logs that others asked this node to put into its block, by dealer, encoded.
-pub type Handed = Arc<Mutex<BTreeMap<PublicKey, Vec<u8>>>>;
+pub(crate) type Handed = Arc<Mutex<BTreeMap<PublicKey, Vec<u8>>>>;
 
 /// Makes blocks of what the packaged wrapper hands it; where that is nothing, of a log it was handed.
 #[derive(Clone)]
-pub struct App {
+pub(crate) struct App {
     /// Logs of dealers that may not lead; empty where nobody hands any.
-    pub handed: Handed,
+    pub(crate) handed: Handed,
     /// Blocks of an epoch.
-    pub epoch_blocks: u64,
+    pub(crate) epoch_blocks: u64,
 }
 
 impl App {

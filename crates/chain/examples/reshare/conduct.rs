@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 /// How a member behaves in an epoch's round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conduct {
+pub(crate) enum Conduct {
     /// As it should.
     Honest,
     /// It deals nothing, and acknowledges what others deal.
@@ -22,19 +22,19 @@ pub enum Conduct {
 }
 
 /// Conduct by epoch.
-pub type Plan = Arc<dyn Fn(u64) -> Conduct + Send + Sync>;
+pub(crate) type Plan = Arc<dyn Fn(u64) -> Conduct + Send + Sync>;
 /// Messages and bytes sent on the channel, by epoch.
-pub type Tally = Arc<Mutex<BTreeMap<u64, (u64, u64)>>>;
+pub(crate) type Tally = Arc<Mutex<BTreeMap<u64, (u64, u64)>>>;
 
 /// A sender that behaves as planned and counts.
 #[derive(Clone)]
-pub struct Conducted<S> {
+pub(crate) struct Conducted<S> {
     /// What sends.
-    pub inner: S,
+    pub(crate) inner: S,
     /// What it does.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// What it sent.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 impl<S: LimitedSender<PublicKey = PublicKey>> LimitedSender for Conducted<S> {
@@ -48,7 +48,7 @@ impl<S: LimitedSender<PublicKey = PublicKey>> LimitedSender for Conducted<S> {
 }
 
 /// A sender to recipients that were checked.
-pub struct Checked<S> {
+pub(crate) struct Checked<S> {
     inner: S,
     plan: Plan,
     tally: Tally,

@@ -32,7 +32,7 @@ use crate::node::NAMESPACE;
 type Carried = Payload<MinPk, PublicKey, Unit>;
 
 /// What a round takes with `members` dealers and as many receivers, two of them new.
-pub struct Costs {
+pub(crate) struct Costs {
     members: usize,
     quorum: usize,
     dealing_bytes: usize,
@@ -73,7 +73,11 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 
 /// The mean of 20.
 fn mean<T>(mut work: impl FnMut() -> T) -> Duration {
-    let (_, time) = timed(|| (0..20).for_each(|_| drop(std::hint::black_box(work()))));
+    let (_, time) = timed(|| {
+        for _ in 0..20 {
+            std::hint::black_box(work());
+        }
+    });
     time / 20
 }
 
@@ -185,7 +189,7 @@ fn round(members: usize) -> Costs {
 }
 
 /// Measures and prints rounds of 4 to 100 members.
-pub fn print() {
+pub(crate) fn print() {
     println!("\nbytes a round, honest members, keys of the peer-to-peer layer of 32 bytes, no addresses");
     println!("members quorum  dealing  ack   all between members  log  all logs  last block");
     let costs: Vec<Costs> = [4, 7, 16, 50, 100].into_iter().map(round).collect();
@@ -193,12 +197,14 @@ pub fn print() {
         let Costs { members, quorum, dealing_bytes, ack_bytes, between_bytes, log_bytes, info_bytes, .. } = c;
         let all = members * log_bytes;
         println!(
-            "{members:>7} {quorum:>6} {dealing_bytes:>8} {ack_bytes:>4} {between_bytes:>21} {log_bytes:>5} {all:>8} {info_bytes:>11}"
+            "{members:>7} {quorum:>6} {dealing_bytes:>8} {ack_bytes:>4} {between_bytes:>21} {log_bytes:>5} {all:>8} \
+             {info_bytes:>11}"
         );
     }
     println!("\nCPU milliseconds of one thread: once a round a member; then each height");
     println!(
-        "members   deal  one dealing in  one log's signature  all logs, outcome  ... and share | partial  its check  combine  check"
+        "members   deal  one dealing in  one log's signature  all logs, outcome  \
+         ... and share | partial  its check  combine  check"
     );
     for c in &costs {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The first ceremony, by the packaged engine on a chain of its own. Gives who holds the key and the shares.
-pub async fn first_key(context: &Context, oracle: &Oracle<PublicKey, Context>, seats: &Seats) -> Info {
+pub(crate) async fn first_key(context: &Context, oracle: &Oracle<PublicKey, Context>, seats: &Seats) -> Info {
     let mut waiting = Vec::new();
     for index in seats.of(0) {
         let signer = seats.members[index].network.clone();
@@ -79,7 +79,7 @@ pub async fn first_key(context: &Context, oracle: &Oracle<PublicKey, Context>, s
 }
 
 /// Copies a member's share of the first ceremony to where resharing looks for it.
-pub async fn bring(context: &Context, index: usize) {
+pub(crate) async fn bring(context: &Context, index: usize) {
     let context = context.child("bring").with_attribute("index", index);
     let mut from = Secrets::open(context.child("from"), format!("first-{index}-secrets")).await;
     if let Some(share) = from.get_share(Epoch::zero()).await {

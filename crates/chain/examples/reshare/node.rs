@@ -3,7 +3,12 @@
 //! The key that is reshared signs nothing but the beacon. Who votes in an epoch is a matter of [`Seats`]
 //! alone, as in the chain it is one of the ledger, whether or not a round of resharing succeeded.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU64, NonZeroUsize},
+    sync::Arc,
+    time::Duration,
+};
 
 use assay_chain::{
     committee::{Committee, PublicKey, Scheme},
@@ -57,7 +62,6 @@ use commonware_utils::{
     sequence::Unit,
 };
 use parking_lot::Mutex;
-use std::num::{NonZeroU64, NonZeroUsize};
 
 use crate::{
     block::{App, Block, Carried, Handed, Info, MOST},
@@ -66,50 +70,50 @@ use crate::{
 };
 
 /// Channels of a member; the first ceremony has its own.
-pub const CHANNELS: u64 = 7;
+pub(crate) const CHANNELS: u64 = 7;
 const QUOTA: Quota = Quota::per_second(NZU32!(1_024));
 const MAILBOX: NonZeroUsize = NZUsize!(128);
 const BUFFER: NonZeroUsize = NZUsize!(4_096);
 /// What all of the key is bound to.
-pub const NAMESPACE: &[u8] = b"ASSAY_RESHARE_TRIAL";
+pub(crate) const NAMESPACE: &[u8] = b"ASSAY_RESHARE_TRIAL";
 
 /// Who votes, and who holds the key.
 #[derive(Clone)]
-pub struct Seats {
+pub(crate) struct Seats {
     /// All members, those that sit later too.
-    pub members: Arc<Vec<ValidatorKeys>>,
+    pub(crate) members: Arc<Vec<ValidatorKeys>>,
     /// Seats of an epoch.
-    pub count: usize,
+    pub(crate) count: usize,
     /// Blocks of an epoch.
-    pub epoch_blocks: NonZeroU64,
+    pub(crate) epoch_blocks: NonZeroU64,
     /// Epochs by which the holders of the key are behind those that vote.
-    pub lag: u64,
+    pub(crate) lag: u64,
 }
 
 impl Seats {
     /// Indices of those that vote in `epoch`: one leaves and one comes each time.
-    pub fn of(&self, epoch: u64) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn of(&self, epoch: u64) -> impl Iterator<Item = usize> + use<> {
         let first = usize::try_from(epoch).expect("few epochs");
         first..first + self.count
     }
 
     /// Identity of a member.
-    pub fn key(&self, member: usize) -> PublicKey {
+    pub(crate) fn key(&self, member: usize) -> PublicKey {
         self.members[member].network.public_key()
     }
 
     /// Identities of those that vote in `epoch`.
-    pub fn set(&self, epoch: u64) -> Set<PublicKey> {
+    pub(crate) fn set(&self, epoch: u64) -> Set<PublicKey> {
         Set::from_iter_dedup(self.of(epoch).map(|member| self.key(member)))
     }
 
     /// Who gets shares in the round of `epoch`, and so holds the key in the next.
-    pub fn receivers(&self, epoch: u64) -> Set<PublicKey> {
+    pub(crate) fn receivers(&self, epoch: u64) -> Set<PublicKey> {
         self.set((epoch + 1).saturating_sub(self.lag))
     }
 
     /// Index of an identity.
-    pub fn member(&self, key: &PublicKey) -> usize {
+    pub(crate) fn member(&self, key: &PublicKey) -> usize {
         let position = self.members.iter().position(|member| member.network.public_key() == *key);
         position.expect("a member")
     }
@@ -159,7 +163,7 @@ impl Provider for Votes {
 }
 
 /// What a member holds of the key, by epoch.
-pub type Held = Arc<Mutex<BTreeMap<u64, SchemeInfo<MinPk, PublicKey>>>>;
+pub(crate) type Held = Arc<Mutex<BTreeMap<u64, SchemeInfo<MinPk, PublicKey>>>>;
 
 /// Keeps what resharing says of the key; votes do not change with it.
 struct Keep(Held);
@@ -175,7 +179,7 @@ impl Registrar for Keep {
 
 /// All members are peers the whole time, as registered validators are in the chain, which tracks them itself.
 #[derive(Clone, Debug)]
-pub struct Everybody(pub Manager<PublicKey, Context>);
+pub(crate) struct Everybody(pub(crate) Manager<PublicKey, Context>);
 
 impl Peers for Everybody {
     type PublicKey = PublicKey;
@@ -200,11 +204,11 @@ impl network::Manager for Everybody {
 
 /// Final blocks as a member hears of them.
 #[derive(Clone, Default)]
-pub struct Watch(pub Arc<Mutex<BTreeMap<u64, Block>>>);
+pub(crate) struct Watch(pub(crate) Arc<Mutex<BTreeMap<u64, Block>>>);
 
 impl Watch {
     /// Height of the last.
-    pub fn height(&self) -> u64 {
+    pub(crate) fn height(&self) -> u64 {
         self.0.lock().last_key_value().map_or(0, |(height, _)| *height)
     }
 }
@@ -223,29 +227,29 @@ impl Reporter for Watch {
 
 /// What a member is started with.
 #[derive(Clone)]
-pub struct Member {
+pub(crate) struct Member {
     /// Who votes and holds.
-    pub seats: Seats,
+    pub(crate) seats: Seats,
     /// Which member this is.
-    pub index: usize,
+    pub(crate) index: usize,
     /// Who holds the key first.
-    pub info: Info,
+    pub(crate) info: Info,
     /// Its conduct in the rounds.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// What it sent in them.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
     /// What it holds of the key.
-    pub held: Held,
+    pub(crate) held: Held,
     /// Final blocks it heard of.
-    pub watch: Watch,
+    pub(crate) watch: Watch,
     /// Whether it hands its log to those that lead, and puts theirs into its blocks.
-    pub hand_on: bool,
+    pub(crate) hand_on: bool,
 }
 
 type Link = (Sender<PublicKey, Context>, Receiver<PublicKey>);
 
 /// Registers a member's channels, `first` and those after it.
-pub async fn channels(oracle: &Oracle<PublicKey, Context>, key: PublicKey, first: u64, count: u64) -> Vec<Link> {
+pub(crate) async fn channels(oracle: &Oracle<PublicKey, Context>, key: PublicKey, first: u64, count: u64) -> Vec<Link> {
     let control = oracle.control(key);
     let mut links = Vec::new();
     for channel in first..first + count {
@@ -271,7 +275,7 @@ fn archive<C>(prefix: &str, name: &str, page_cache: CacheRef, codec_config: C) -
 }
 
 /// Starts a member, again after a crash; aborting the handle stops all of it.
-pub async fn start(context: Context, oracle: &Oracle<PublicKey, Context>, member: Member) -> Handle<()> {
+pub(crate) async fn start(context: Context, oracle: &Oracle<PublicKey, Context>, member: Member) -> Handle<()> {
     let Member { seats, index, info, plan, tally, held, watch, hand_on } = member;
     let signer = seats.members[index].network.clone();
     let key = signer.public_key();

@@ -29,14 +29,14 @@ fn key(kind: u8, epoch: Epoch, dealer: &[u8]) -> Key {
 }
 
 /// A partition of the runtime's storage; each write is synced before it returns.
-pub struct Secrets {
+pub(crate) struct Secrets {
     // Syncing takes the store and gives it back.
     store: Option<Metadata<Context, Key, Vec<u8>>>,
 }
 
 impl Secrets {
     /// Opens the partition.
-    pub async fn open(context: Context, partition: String) -> Self {
+    pub(crate) async fn open(context: Context, partition: String) -> Self {
         let config = Config { partition, codec_config: ((0..).into(), ()) };
         Self { store: Some(Metadata::init(context, config).await.expect("secrets are readable")) }
     }

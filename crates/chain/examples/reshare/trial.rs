@@ -1,8 +1,16 @@
 //! A network of members over simulated links: the first key, then rounds of resharing with faults.
 
-use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU64,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use assay_chain::{committee::PublicKey, keys::ValidatorKeys};
+use assay_chain::{
+    committee::PublicKey,
+    keys::{ValidatorKeys, VoteKey},
+};
 use commonware_codec::{Encode as _, EncodeSize as _};
 use commonware_cryptography::bls12381::primitives::{
     group::Share,
@@ -17,7 +25,7 @@ use commonware_glue::dkg::{
 use commonware_p2p::simulated::{Config as NetworkConfig, Link, Network, Oracle};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Clock as _, Handle, Runner as _, Supervisor as _, deterministic, deterministic::Context};
-use commonware_utils::{NZUsize, probability};
+use commonware_utils::{NZUsize, ordered::Set, probability};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use crate::{
@@ -29,7 +37,7 @@ use crate::{
 
 /// When a member that was stopped comes back.
 #[derive(Debug, Clone, Copy)]
-pub enum Back {
+pub(crate) enum Back {
     /// When the others are at this height.
     At(u64),
     /// After this long, simulated.
@@ -37,44 +45,44 @@ pub enum Back {
 }
 
 /// What happens in a trial.
-pub struct Trial {
+pub(crate) struct Trial {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What it shows.
-    pub about: &'static str,
+    pub(crate) about: &'static str,
     /// Members that vote.
-    pub seats: usize,
+    pub(crate) seats: usize,
     /// Blocks of an epoch.
-    pub epoch_blocks: NonZeroU64,
+    pub(crate) epoch_blocks: NonZeroU64,
     /// Epochs after the first.
-    pub epochs: u64,
+    pub(crate) epochs: u64,
     /// Epochs by which the holders are behind those that vote.
-    pub lag: u64,
+    pub(crate) lag: u64,
     /// Whether dealers hand their logs to those that lead.
-    pub hand_on: bool,
+    pub(crate) hand_on: bool,
     /// What a member does in a round, by member and epoch.
-    pub conduct: fn(usize, u64) -> Conduct,
+    pub(crate) conduct: fn(usize, u64) -> Conduct,
     /// Members that stop: which, at what height, and until when.
-    pub stops: Vec<(usize, u64, Back)>,
+    pub(crate) stops: Vec<(usize, u64, Back)>,
     /// Rounds that must fail; all others must succeed.
-    pub fails: &'static [u64],
+    pub(crate) fails: &'static [u64],
 }
 
 /// Bytes and blocks of a round.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Round {
+pub(crate) struct Round {
     /// Messages between members.
-    pub messages: u64,
+    pub(crate) messages: u64,
     /// Bytes of them.
-    pub message_bytes: u64,
+    pub(crate) message_bytes: u64,
     /// Logs in blocks.
-    pub logs: usize,
+    pub(crate) logs: usize,
     /// Bytes of them.
-    pub log_bytes: usize,
+    pub(crate) log_bytes: usize,
     /// Bytes that the last block carries.
-    pub info_bytes: usize,
+    pub(crate) info_bytes: usize,
     /// Blocks from the middle of the epoch to the log that makes a quorum.
-    pub quorum_after: Option<u64>,
+    pub(crate) quorum_after: Option<u64>,
 }
 
 struct Node {
@@ -191,7 +199,7 @@ fn sign(shares: &[Share], sharing: &Sharing<MinPk>, height: u64, rng: &mut StdRn
 }
 
 /// Runs a trial; prints an epoch a line. Panics where something does not hold.
-pub fn run(trial: &Trial, seed: u64) {
+pub(crate) fn run(trial: &Trial, seed: u64) {
     println!("\n{}: {} (seed {seed})", trial.name, trial.about);
     let config = deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(3_600)));
     deterministic::Runner::new(config).start(|context| async move { all(&context, trial, seed).await })
@@ -248,14 +256,9 @@ async fn all(context: &Context, trial: &Trial, seed: u64) {
 }
 
 /// Lets the epochs pass, stops and starts members meanwhile, and checks each epoch.
-async fn watch(
-    run: &mut Run<'_>,
-    trial: &Trial,
-    key: <MinPk as commonware_cryptography::bls12381::primitives::variant::Variant>::Public,
-    rng: &mut StdRng,
-) {
+async fn watch(run: &mut Run<'_>, trial: &Trial, key: VoteKey, rng: &mut StdRng) {
     let length = trial.epoch_blocks.get();
-    let mut stopped: BTreeMap<usize, (Back, std::time::SystemTime)> = BTreeMap::new();
+    let mut stopped: BTreeMap<usize, (Back, SystemTime)> = BTreeMap::new();
     let mut stops: Vec<_> = trial.stops.clone();
     for epoch in 0..=trial.epochs {
         // Three blocks into the epoch after it, so that all have heard of its end.
@@ -291,13 +294,7 @@ async fn watch(
     }
 }
 
-fn check(
-    run: &Run<'_>,
-    trial: &Trial,
-    epoch: u64,
-    key: &<MinPk as commonware_cryptography::bls12381::primitives::variant::Variant>::Public,
-    rng: &mut StdRng,
-) {
+fn check(run: &Run<'_>, trial: &Trial, epoch: u64, key: &VoteKey, rng: &mut StdRng) {
     let (before, after) = (run.info(epoch), run.info(epoch + 1));
     assert_eq!(after.output.public().public(), key, "the key is what it was");
     let failed = trial.fails.contains(&epoch);
@@ -310,9 +307,8 @@ fn check(
     assert_eq!(&sharing, after.output.public(), "members hold what the block says");
     let signature = sign(&shares, &sharing, 1_000, rng);
     let round = run.round(epoch);
-    let members = |set: &commonware_utils::ordered::Set<PublicKey>| {
-        set.iter().map(|key| run.seats.member(key).to_string()).collect::<Vec<_>>().join(",")
-    };
+    let members =
+        |set: &Set<PublicKey>| set.iter().map(|key| run.seats.member(key).to_string()).collect::<Vec<_>>().join(",");
     println!(
         "  epoch {epoch}: {:?}; {} logs, quorum after {} blocks; {} messages, {} bytes; logs {} bytes, last block {}; \
          key held by {} ({} shares, {} sign), revealed [{}]; signature of 1000: {}",
