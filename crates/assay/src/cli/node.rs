@@ -165,6 +165,7 @@ pub(crate) struct TopArgs {
 #[command(after_help = "Examples:
   assay bench --output json
   assay bench transfers --seconds 10
+  assay bench processes --validators 4 --rate 2000 --seconds 600
 
 All of it takes about three minutes. docs/BENCHMARKS.md holds figures with their machine.")]
 pub(crate) struct BenchArgs {
@@ -196,4 +197,6 @@ pub(crate) enum BenchOne {
     Market,
     /// Resident memory of an idle `assay up`.
     Rss,
+    /// Transfers at a given rate on validators that are processes of their own; only where asked for.
+    Processes(crate::commands::bench::Processes),
 }

@@ -7,12 +7,14 @@ mod compute;
 mod load;
 mod market;
 mod memory;
+mod processes;
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use self::load::Load;
+pub(crate) use self::processes::Processes;
 use crate::{
     cli::{BenchArgs, BenchOne},
     failure::{Failure, Outcome},
@@ -87,6 +89,10 @@ pub(crate) async fn run(args: BenchArgs, terminal: &Terminal) -> Outcome<()> {
     if wanted(BenchOne::Rss) {
         figures.insert("rss_mib".to_owned(), memory::idle(&scratch.path().join("up"), terminal).await?);
     }
+    if let Some(BenchOne::Processes(what)) = args.one {
+        let dir = scratch.path().join("devnet");
+        figures.insert("processes".to_owned(), processes::sustained(&dir, what, args.seconds, terminal).await?);
+    }
     figures.insert("machine".to_owned(), machine());
     show(terminal, &figures);
     terminal.document(&Value::Object(figures));
@@ -118,13 +124,15 @@ fn show(terminal: &Terminal, figures: &Map<String, Value>) {
         "incremental_1m_resting_ms" => "5 ms",
         "bytes_per_order" => "200 bytes",
         "orders_per_s" => "2,000 a second",
+        "processes" => "2,000 a second for 600 s, memory flat",
         "rss_mib" => "700 MiB",
         _ => "",
     };
     for (name, value) in figures {
         let text = match value {
             Value::Object(fields) => {
-                fields.iter().map(|(k, v)| format!("{k} {}", plain(v))).collect::<Vec<_>>().join(", ")
+                let words = fields.iter().filter(|(_, v)| !v.is_array()).map(|(k, v)| format!("{k} {}", plain(v)));
+                words.collect::<Vec<_>>().join(", ")
             }
             other => plain(other),
         };

@@ -134,7 +134,7 @@ impl Load {
     }
 
     /// Number `nonce` of a sender.
-    fn transaction(self, chain_id: u64, nonce: u64, fee: u128) -> TxEip1559 {
+    pub(super) fn transaction(self, chain_id: u64, nonce: u64, fee: u128) -> TxEip1559 {
         let (to, value, input, gas_limit) = match self {
             Self::Transfers => (Address::repeat_byte(9), 1, Bytes::new(), 21_000),
             Self::Orders => {
@@ -223,7 +223,7 @@ pub(super) async fn sustained(
     Ok((json!(rate.round()), json!({ "seconds": elapsed.round(), "final": done, "sent": sent, "refused": refused })))
 }
 
-fn client(url: &str) -> Outcome<HttpClient> {
+pub(super) fn client(url: &str) -> Outcome<HttpClient> {
     HttpClientBuilder::default()
         .request_timeout(Duration::from_secs(30))
         .build(url)
@@ -269,6 +269,11 @@ fn count(network: &Network, counted: Arc<AtomicU64>) -> tokio::task::JoinHandle<
             counted.fetch_add(good as u64, Ordering::Relaxed);
         }
     })
+}
+
+/// As [`send`], of a batch that nobody else keeps.
+pub(super) async fn send_owned(client: HttpClient, batch: Vec<Bytes>) -> Outcome<u64> {
+    send(client, &batch).await
 }
 
 /// Sends a batch; gives how many were refused.

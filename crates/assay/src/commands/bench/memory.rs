@@ -63,7 +63,8 @@ async fn ready(child: &mut Child) -> Outcome<()> {
     }
 }
 
-fn resident_mib(pid: u32) -> Option<u64> {
+/// MiB a process holds in memory.
+pub(super) fn resident_mib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
@@ -71,7 +72,7 @@ fn resident_mib(pid: u32) -> Option<u64> {
 }
 
 /// Asks politely first.
-async fn stop(child: &mut Child) {
+pub(super) async fn stop(child: &mut Child) {
     if let Some(pid) = child.id() {
         // Where there is no `kill`, the process is ended below.
         let _asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
