@@ -12,6 +12,8 @@ from transfers import FEE, TO
 # Turns in a row that the refusing have at most in one order of leaders: docs/protocol/epochs.md.
 REFUSING = 2
 WAIT_S = 60
+# Blocks of the refusing that transfers are to wait for, and transfers that are sent for it at most.
+SHOWN, MOST = 3, 200
 
 
 class Waited(NamedTuple):
@@ -74,7 +76,9 @@ def censorship(world, seconds):
     try:
         for node in refusing:
             said = turned_away(world, node)
-        waits = [send(world, honest, accounts, nonce) for nonce in range(20 if seconds < 10 else 100)]
+        waits, least = [], 20 if seconds < 10 else 100
+        while len(waits) < least or (sum(len(wait.late) for wait in waits) < SHOWN and len(waits) < MOST):
+            waits.append(send(world, honest, accounts, len(waits)))
         begin = time.monotonic()
         must(renter.step(lambda: honest[0]), f"the refused account's job failed: {'; '.join(renter.said)}")
         took = time.monotonic() - begin

@@ -46,6 +46,12 @@ def sits(world, account):
     return any(one["seated"] and one["account"].lower() == account for one in listed)
 
 
+def grow(world):
+    """Waits until a new node takes the state instead of replaying all blocks."""
+    grown = wait_for(lambda: world.recorder.height() > SYNC_BEYOND + 50, GROW_S)[0]
+    must(grown, f"the chain is no longer than {world.recorder.height()} blocks")
+
+
 def follow(world, name, address):
     """A full node that has only the genesis and three addresses, until it is at the tip: the node, the height the chain
     had when it began, and the seconds it took."""
@@ -67,8 +73,7 @@ def replay(world, seconds):
 
 
 def state_sync(world, seconds):
-    grown = wait_for(lambda: world.recorder.height() > SYNC_BEYOND + 50, GROW_S)[0]
-    must(grown, f"the chain is no longer than {world.recorder.height()} blocks")
+    grow(world)
     node, goal, took = follow(world, "f2", "3.2")
     must(node.first > 0, f"{goal} blocks behind, it replayed them all instead of taking the state")
     return took, f"{goal} blocks behind at start, at the tip under load {took:.1f} s later, holds block {node.first} and later"
@@ -76,6 +81,7 @@ def state_sync(world, seconds):
 
 def join_and_leave(world, seconds):
     """A new validator registers, syncs and leads blocks; then a genesis validator takes its stake out and is let go."""
+    grow(world)
     host, file = world.net.add("v8", "0.8"), world.dir / "v8.json"
     assay(world.assay, "stake", "keys", "--out", file)
     account = Wallet.of_key(json.loads(file.read_text())["account"]).address
