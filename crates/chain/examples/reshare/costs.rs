@@ -1,6 +1,9 @@
 //! Sizes and CPU times of a round without network or chain, by dealing directly.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use assay_chain::committee::PublicKey;
 use commonware_codec::EncodeSize as _;
@@ -95,28 +98,34 @@ fn round(members: usize) -> Costs {
         Info::new::<N3f1>(NAMESPACE, 1, Some(old.clone()), mode, reveal, dealers, receivers).expect("a round")
     };
     let info = info();
-    let mut players: Vec<Player<MinPk, PrivateKey>> =
-        receivers.iter().map(|receiver| Player::new(info.clone(), receiver.clone()).expect("a receiver")).collect();
+    let player = |receiver: &PrivateKey| Player::new(info.clone(), receiver.clone()).expect("a receiver");
+    let mut players: BTreeMap<PublicKey, Player<MinPk, PrivateKey>> =
+        receivers.iter().map(|receiver| (receiver.public_key(), player(receiver))).collect();
     let quorum = old.public().required() as usize;
 
     let (mut logs, mut dealt) = (Logs::<MinPk, PublicKey, N3f1>::new(info.clone()), Vec::new());
-    let (mut deal, mut receive, mut check_log) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    let (mut deal, mut receive) = (Duration::ZERO, Duration::ZERO);
     let (mut dealing_bytes, mut ack_bytes, mut log_bytes) = (0, 0, 0);
     for signer in dealers {
         let share = shares.get_value(&signer.public_key()).cloned();
-        let (made, time) = timed(|| {
-            Dealer::start::<N3f1>(StdRng::seed_from_u64(2), info.clone(), signer.clone(), share.clone()).expect("deals")
-        });
+        let random = StdRng::from_rng(&mut rng);
+        let (made, time) = timed(|| Dealer::start::<N3f1>(random, info.clone(), signer.clone(), share).expect("deals"));
         deal += time;
         let (mut dealer, public, private): (_, DealerPubMsg<MinPk>, _) = made;
-        for (to, private) in private {
-            let message = Message::<MinPk, PublicKey>::Dealer(public.clone(), private.clone());
-            dealing_bytes = message.encode_size();
-            let player = receivers.iter().position(|receiver| receiver.public_key() == to).expect("a receiver");
-            let (ack, time) =
-                timed(|| players[player].dealer_message::<N3f1>(signer.public_key(), public.clone(), private.clone()));
-            receive += time;
-            let ack = ack.expect("a sound dealing").expect("the first of its dealer");
+        if let Some((_, private)) = private.first() {
+            dealing_bytes = Message::<MinPk, PublicKey>::Dealer(public.clone(), private.clone()).encode_size();
+        }
+        let from = signer.public_key();
+        let (acks, time) = timed(|| {
+            let receive = |(to, private)| {
+                let player = players.get_mut(&to).expect("a receiver");
+                let ack = player.dealer_message::<N3f1>(from.clone(), public.clone(), private);
+                (to, ack.expect("a sound dealing").expect("the first of its dealer"))
+            };
+            private.into_iter().map(receive).collect::<Vec<_>>()
+        });
+        receive += time;
+        for (to, ack) in acks {
             ack_bytes = Message::<MinPk, PublicKey>::Ack(ack.clone()).encode_size();
             dealer.receive_player_ack(to, ack).expect("a sound acknowledgement");
         }
@@ -124,16 +133,15 @@ fn round(members: usize) -> Costs {
         log_bytes = Carried::DealerLog(log.clone()).encode_size();
         dealt.push(log);
     }
-    for log in &dealt {
-        let (checked, time) = timed(|| log.clone().check(&info));
-        check_log += time;
-        let (dealer, log) = checked.expect("signed");
+    let (checked, check_log) = timed(|| dealt.into_iter().map(|log| log.check(&info)).collect::<Vec<_>>());
+    for log in checked {
+        let (dealer, log) = log.expect("signed");
         logs.record(dealer, log);
     }
 
     let (output, observe) = timed(|| observe::<_, _, N3f1>(&mut rng, logs.clone(), &Sequential).expect("a key"));
     let mut recover = Duration::ZERO;
-    for player in players.into_iter().take(RECOVERED) {
+    for player in players.into_values().take(RECOVERED) {
         let ((of, share), time) =
             timed(|| player.finalize::<N3f1>(&mut rng, logs.clone(), &Sequential).expect("a share"));
         recover += time;
