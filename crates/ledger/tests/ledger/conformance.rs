@@ -62,7 +62,7 @@ fn a_scripted_history_ends_in_the_pinned_state() {
     assert_eq!(history().1, PINNED);
 }
 
-const PINNED: &str = "ad6f8835e44e97b1da02e022ca9fbea8bf935ad202e3b4d11490e1e98c1f5e19 c3d64f07cfe75fc6ff8cdd953be7f7e0a5b24886c5f290cf2da031a066dee903";
+const PINNED: &str = "3dea55b95f4633eb0f1fd3e7994f766b0968bce9d4027ad6def254376fa4af5f c3d64f07cfe75fc6ff8cdd953be7f7e0a5b24886c5f290cf2da031a066dee903";
 
 /// A node that executes a block on an overlay gets what one with the state applied gets.
 #[test]

@@ -94,7 +94,7 @@ fn a_lie_and_a_missed_deadline_weigh_by_the_cap_of_their_lot_and_lower_the_score
 fn who_refuses_one_renter_shows_it_by_silence_in_the_score_and_by_declining_beside_it() {
     let mut net = Net::new();
     net.register_all(&["p1"]);
-    one_job(&mut net, spec(1, 1, 1));
+    one_job(&mut net, spec(8, 8, 1));
     let served = net.provider("p1").reputation;
     assert!(served.score > 0 && served.declined == 0);
     let unwanted = net.assigned(spec(3, 3, 1));

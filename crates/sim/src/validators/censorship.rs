@@ -10,7 +10,7 @@ use assay_types::B256;
 
 use super::{
     World, genesis,
-    scenario::{EPOCH_BLOCKS, FAULTY, Kind},
+    scenario::{EPOCH_BLOCKS, FAULTY},
 };
 
 /// Blocks within which a transaction is final, those proposed once all honest validators have it.
@@ -67,13 +67,11 @@ impl World {
         let since = blocks.iter().position(|block| block.timestamp_ms > since);
         let Some(blocks) = since.and_then(|from| blocks.get(from..)) else { return };
         let Some((last, earlier)) = blocks.split_last() else { return };
-        let refuses = |account| {
-            let censors = self.scenario.byzantine.iter().filter(|one| one.kind == Kind::Censor);
-            censors.map(|one| genesis::account(one.validator)).any(|censor| censor == account)
-        };
+        // Who is slow leaves out what it has not heard of yet, so it counts among those who refuse.
+        let faulty = |account| self.scenario.byzantine.iter().any(|one| genesis::account(one.validator) == account);
         for block in earlier {
             let (at, leader) = (block.height, block.proposer);
-            assert!(refuses(leader), "{leader} is honest, had {hash}, and left it out of block {at}");
+            assert!(faulty(leader), "{leader} is honest, had {hash}, and left it out of block {at}");
         }
         let first = earlier.first().unwrap_or(last);
         let across = first.height / EPOCH_BLOCKS != last.height / EPOCH_BLOCKS;
