@@ -500,7 +500,7 @@ impl World {
             }
             (_, Some(id)) if !act.how.is_multiple_of(5) => {
                 for (at, who) in VALIDATORS.into_iter().enumerate().take(usize::from(act.who % 5)) {
-                    let option = if act.how.is_multiple_of(3) { (act.pick + at as u8) % 4 + 1 } else { 1 };
+                    let option = if act.how.is_multiple_of(3) { act.pick.wrapping_add(at as u8) % 4 + 1 } else { 1 };
                     self.send(who, GOVERNANCE, 0, IGovernance::voteCall { id, option });
                 }
             }
