@@ -3,6 +3,7 @@
 //! Networks are whole: four validators in one process, each verifying for itself, on real sockets and
 //! a real disk.
 
+mod child;
 mod compute;
 mod load;
 mod market;

@@ -271,17 +271,12 @@ fn count(network: &Network, counted: Arc<AtomicU64>) -> tokio::task::JoinHandle<
     })
 }
 
-/// As [`send`], of a batch that nobody else keeps.
-pub(super) async fn send_owned(client: HttpClient, batch: Vec<Bytes>) -> Outcome<u64> {
-    send(client, &batch).await
-}
-
 /// Sends a batch; gives how many were refused.
-async fn send(client: HttpClient, batch: &[Bytes]) -> Outcome<u64> {
+pub(super) async fn send(client: HttpClient, batch: impl AsRef<[Bytes]>) -> Outcome<u64> {
     let failed =
         |why: &dyn std::fmt::Display| Failure::new(Code::Unreachable, "a validator did not take transactions").why(why);
     let mut request = BatchRequestBuilder::new();
-    for raw in batch {
+    for raw in batch.as_ref() {
         request.insert("eth_sendRawTransaction", rpc_params![raw]).map_err(|e| failed(&e))?;
     }
     let answers = client.batch_request::<B256>(request).await.map_err(|e| failed(&e))?;

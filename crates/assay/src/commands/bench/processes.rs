@@ -3,9 +3,9 @@
 
 use std::{
     collections::VecDeque,
+    ffi::OsStr,
     net::TcpListener,
     path::Path,
-    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,14 +15,10 @@ use assay_types::{Bytes, GRAINS_PER_KRT, node::NodeStatus};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use jsonrpsee::rpc_params;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-};
 
 use super::{
+    child::{Child, resident_mib},
     load::{self, Load},
-    memory,
 };
 use crate::{
     commands::connect,
@@ -56,45 +52,22 @@ struct Look {
     resident_mib: Vec<u64>,
 }
 
-/// A network of processes under this program's eyes; they end with it.
-struct Devnet {
-    child: Child,
-    facts: Value,
-}
+/// A network of processes; they end with this one.
+struct Devnet(Child);
 
 impl Devnet {
     async fn start(dir: &Path, validators: u32) -> Outcome<Self> {
-        let failed = |error: &std::io::Error| Failure::io("could not start `assay devnet`", error);
-        let program = std::env::current_exe().map_err(|e| failed(&e))?;
         let port = free_ports(validators).ok_or_else(|| {
             Failure::new(Code::PortInUse, format!("no {validators} free ports in a row were found"))
                 .next("try it again when fewer programs listen on this machine")
         })?;
-        let mut child = Command::new(program)
-            .args(["devnet", "--providers", "0", "--output", "json", "--validators", &validators.to_string()])
-            .args(["--rpc-port", &port.to_string(), "--dir"])
-            .arg(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| failed(&e))?;
-        let early = || Failure::new(Code::Internal, "`assay devnet` ended before it was ready");
-        let mut lines = BufReader::new(child.stdout.take().ok_or_else(early)?).lines();
-        let mut text = String::new();
-        while let Ok(Some(line)) = lines.next_line().await {
-            text.push_str(&line);
-            if line == "}" {
-                let facts = serde_json::from_str(&text).map_err(|e| early().because(&e))?;
-                return Ok(Self { child, facts });
-            }
-        }
-        Err(early())
+        let (validators, port) = (validators.to_string(), port.to_string());
+        let args = ["devnet", "--providers", "0", "--validators", &validators, "--rpc-port", &port, "--dir"];
+        Ok(Self(Child::start(args.map(OsStr::new).into_iter().chain([dir.as_os_str()])).await?))
     }
 
     fn of_each<T>(&self, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-        self.facts["processes"].as_array().into_iter().flatten().filter_map(read).collect()
+        self.0.facts["processes"].as_array().into_iter().flatten().filter_map(read).collect()
     }
 
     fn urls(&self) -> Vec<String> {
@@ -102,7 +75,7 @@ impl Devnet {
     }
 
     fn resident_mib(&self) -> Vec<u64> {
-        self.of_each(|process| memory::resident_mib(u32::try_from(process["pid"].as_u64()?).ok()?))
+        self.of_each(|process| resident_mib(u32::try_from(process["pid"].as_u64()?).ok()?))
     }
 
     /// The account that owns everything.
@@ -130,9 +103,9 @@ fn free_ports(validators: u32) -> Option<u16> {
 /// Sends transfers for as long as is said and reports.
 pub(super) async fn sustained(dir: &Path, what: Processes, seconds: u64, terminal: &Terminal) -> Outcome<Value> {
     let bar = terminal.bar("transfers on processes", seconds);
-    let mut net = Devnet::start(dir, what.validators).await?;
+    let net = Devnet::start(dir, what.validators).await?;
     let measured = measure(&net, dir, what, seconds, |second| bar.at(second)).await;
-    memory::stop(&mut net.child).await;
+    net.0.stop().await;
     measured
 }
 
@@ -166,7 +139,7 @@ async fn measure(net: &Devnet, dir: &Path, what: Processes, seconds: u64, at: im
         tokio::select! {
             _ = tick.tick() => if let Some((sender, batch)) = ready.pop_front() {
                 sent += batch.len() as u64;
-                running.push(load::send_owned(clients[sender % clients.len()].clone(), batch));
+                running.push(load::send(clients[sender % clients.len()].clone(), batch));
             },
             Some(outcome) = running.next() => refused += outcome?,
         }
