@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -62,8 +63,13 @@ pub fn run(world: World, seed: u64, length_ms: u64) -> Report {
     }
 }
 
-/// Runs all of these seeds on so many threads; `ended` hears of each as it ends.
-pub fn run_all(seeds: &[(World, u64)], threads: usize, length_ms: u64, ended: impl Fn(&Ended) + Sync) -> Vec<Ended> {
+/// Runs all of these seeds on so many threads; `ended` hears of each as it ends, and says whether to begin another.
+pub fn run_all(
+    seeds: &[(World, u64)],
+    threads: usize,
+    length_ms: u64,
+    ended: impl Fn(&Ended) -> ControlFlow<()> + Sync,
+) -> Vec<Ended> {
     let next = AtomicUsize::new(0);
     let all = Mutex::new(Vec::with_capacity(seeds.len()));
     std::thread::scope(|scope| {
@@ -74,8 +80,11 @@ pub fn run_all(seeds: &[(World, u64)], threads: usize, length_ms: u64, ended: im
                     let outcome = catch_unwind(AssertUnwindSafe(|| run(world, seed, length_ms)));
                     let outcome = outcome.map_err(|panic| text(&*panic));
                     let one = Ended { world, seed, took: from.elapsed(), outcome };
-                    ended(&one);
+                    let flow = ended(&one);
                     all.lock().push(one);
+                    if flow.is_break() {
+                        next.store(seeds.len(), Ordering::Relaxed);
+                    }
                 }
             });
         }

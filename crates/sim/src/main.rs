@@ -3,7 +3,12 @@
 
 use std::{
     io::Write as _,
+    ops::ControlFlow,
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -129,6 +134,7 @@ fn run(seeds: &[(World, u64)], threads: usize, length_ms: u64) -> Summary {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(500));
     let started = Instant::now();
+    let stop = stop_asked();
     let all = batch::run_all(seeds, threads, length_ms, |one| {
         bar.inc(1);
         if let Err(why) = &one.outcome {
@@ -137,9 +143,31 @@ fn run(seeds: &[(World, u64)], threads: usize, length_ms: u64) -> Summary {
         } else if bar.is_hidden() && bar.position().is_multiple_of(LINE_EVERY) {
             eprintln!("{} of {} seeds, {:.0} s", bar.position(), seeds.len(), started.elapsed().as_secs_f64());
         }
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.finish_and_clear();
     Summary::of(&all, length_ms, started.elapsed())
+}
+
+/// Turns true at the first Ctrl-C: the seeds under way end, and what was run is told. The second ends the program.
+fn stop_asked() -> Arc<AtomicBool> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let waited = runtime.and_then(|runtime| {
+            runtime.block_on(async {
+                tokio::signal::ctrl_c().await?;
+                told.store(true, Ordering::Relaxed);
+                eprintln!("ending with the seeds under way; Ctrl-C again ends at once");
+                tokio::signal::ctrl_c().await
+            })
+        });
+        if waited.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    asked
 }
 
 fn twice(world: World, seed: u64, length_ms: u64) {

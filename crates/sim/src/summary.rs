@@ -1,10 +1,13 @@
 //! What many seeds came to.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-use crate::batch::{Ended, Report, World};
+use crate::{
+    batch::{Ended, Report, World},
+    validators::tally::Tally,
+};
 
 /// A seed in which something did not hold.
 #[derive(Debug, Clone, Serialize)]
@@ -28,30 +31,11 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     /// Blocks that became final.
     pub blocks: u64,
-    /// Validators' epochs that began.
-    pub epochs: u64,
-    /// Turns after which other accounts sat.
-    pub changes: u64,
-    /// Transactions final in the validators' network.
-    pub transactions: u64,
-    /// Heights whose books were added up from the outside.
-    pub books: u64,
     /// Jobs completed in the market.
     pub jobs: u64,
-    /// Faults by kind: Byzantine validators, crashes, partitions, cheats.
-    pub faults: BTreeMap<&'static str, u64>,
-    /// Validators shown to have contradicted themselves, and shut out.
-    pub punished: u64,
-    /// Times that an honest validator cut off one who spoke garbage.
-    pub blocked: u64,
-    /// Refused transactions held to the bound on censorship.
-    pub bounded: u64,
-    /// The most blocks one of them took in an epoch, and across a turn.
-    pub refused_worst: [u64; 2],
-    /// Longest simulated time from the end of the last fault to five blocks more everywhere, milliseconds.
-    pub slowest_recovery_ms: u64,
-    /// Simulated time, milliseconds.
-    pub simulated_ms: u64,
+    /// What was counted in the validators' network; its faults are of both worlds, Byzantine validators and cheats too.
+    #[serde(flatten)]
+    pub tally: Tally,
     /// Wall time, seconds.
     pub wall_s: f64,
     /// Mean wall time of a seed on its thread, seconds.
@@ -82,30 +66,17 @@ impl Summary {
         match report {
             Report::Network(report) => {
                 self.blocks += report.height;
-                self.epochs += report.epochs;
-                self.changes += report.changes;
-                self.transactions += report.transactions;
-                self.books += report.books;
-                self.punished += report.punished;
-                self.blocked += report.blocked;
-                self.bounded += report.bounded;
-                for (worst, one) in self.refused_worst.iter_mut().zip(report.refused_worst) {
-                    *worst = one.max(*worst);
-                }
-                self.slowest_recovery_ms = self.slowest_recovery_ms.max(report.slowest_recovery_ms);
-                self.simulated_ms += report.simulated_ms;
-                for (name, count) in &report.faults {
-                    *self.faults.entry(*name).or_default() += count;
-                }
+                self.tally.add(&report.tally);
                 for one in &report.scenario.byzantine {
-                    *self.faults.entry(one.kind.name()).or_default() += 1;
+                    *self.tally.faults.entry(one.kind.name()).or_default() += 1;
                 }
             }
             Report::Market(report) => {
                 self.blocks += report.height;
                 self.jobs += report.jobs as u64;
+                // A scenario has one of each.
                 for name in ["crash", "partition 3/1", "provider that cheats", "provider that dies"] {
-                    *self.faults.entry(name).or_default() += 1;
+                    *self.tally.faults.entry(name).or_default() += 1;
                 }
             }
         }
@@ -124,25 +95,26 @@ fn replay(world: World, seed: u64, length_ms: u64) -> String {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} seeds in {:.0} s, {:.1} s a seed and thread", self.seeds, self.wall_s, self.seed_s)?;
-        let Self { blocks, epochs, changes, transactions, books, jobs, .. } = self;
+        let Self { blocks, jobs, tally, .. } = self;
+        let Tally { epochs, changes, transactions, books, .. } = tally;
         writeln!(f, "{blocks} blocks, {epochs} epochs, {changes} changes of the committee, {jobs} jobs")?;
         writeln!(f, "{transactions} transactions of the validators' network final; books of {books} heights added up")?;
-        for (name, count) in &self.faults {
+        for (name, count) in &tally.faults {
             writeln!(f, "  {count:>6} {name}")?;
         }
-        writeln!(f, "{} validators punished for double votes, all guilty", self.punished)?;
-        writeln!(f, "{} times one who spoke garbage was cut off", self.blocked)?;
-        let [within, across] = self.refused_worst;
+        writeln!(f, "{} validators punished for double votes, all guilty", tally.punished)?;
+        writeln!(f, "{} times one who spoke garbage was cut off", tally.blocked)?;
+        let [within, across] = tally.refused_worst;
         writeln!(
             f,
-            "{} refused transactions held to the bound: at most {within} blocks in an epoch, {across} across a turn",
-            self.bounded
+            "{} refused transactions, {} of them jobs, held to the bound: at most {within} blocks in an epoch, {across} across a turn",
+            tally.bounded, tally.bounded_jobs
         )?;
         writeln!(
             f,
             "slowest recovery {} ms simulated, of {} s in all",
-            self.slowest_recovery_ms,
-            self.simulated_ms / 1_000
+            tally.slowest_recovery_ms,
+            tally.simulated_ms / 1_000
         )?;
         for failure in &self.failures {
             writeln!(

@@ -21,10 +21,12 @@ mod checks;
 mod faults;
 mod garbage;
 mod genesis;
+mod job;
 mod load;
 mod nodes;
 pub mod scenario;
 mod stakes;
+pub mod tally;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -47,6 +49,7 @@ use load::Load;
 use nodes::Running;
 use scenario::{EPOCH_BLOCKS, Fault, Scenario, TURNS, VALIDATORS};
 use stakes::Stakes;
+use tally::Tally;
 
 /// How often the world is looked at.
 const TICK: Duration = Duration::from_millis(20);
@@ -66,28 +69,9 @@ pub struct Report {
     pub height: u64,
     /// State root there.
     pub state_root: B256,
-    /// The last epoch.
-    pub epochs: u64,
-    /// Turns after which other accounts sat.
-    pub changes: u64,
-    /// Heights whose books were added up from the outside; each node adds up those of every block.
-    pub books: u64,
-    /// Transactions that became final.
-    pub transactions: u64,
-    /// Crashes and partitions, by name.
-    pub faults: BTreeMap<&'static str, u64>,
-    /// Validators shown to have contradicted themselves, and shut out.
-    pub punished: u64,
-    /// Times that an honest validator cut off one who spoke garbage.
-    pub blocked: u64,
-    /// Refused transactions that were held to the bound.
-    pub bounded: u64,
-    /// The most blocks that one of them took in an epoch, and across a turn.
-    pub refused_worst: [u64; 2],
-    /// Simulated milliseconds from the end of the last fault to five blocks more everywhere; the longest.
-    pub slowest_recovery_ms: u64,
-    /// Simulated milliseconds of the run.
-    pub simulated_ms: u64,
+    /// What was counted.
+    #[serde(flatten)]
+    pub tally: Tally,
     /// Hash over everything the simulator did: equal for equal seeds.
     pub replay: String,
 }
@@ -197,17 +181,20 @@ impl World {
             scenario: self.scenario.clone(),
             height,
             state_root,
-            epochs: self.epochs(),
-            changes: self.stakes.changes,
-            books: self.books,
-            transactions: self.load.finals.len() as u64,
-            faults: self.happened.clone(),
-            punished: self.stakes.reported.len() as u64,
-            blocked: self.blocked,
-            bounded: self.censorship.bounded,
-            refused_worst: self.censorship.worst,
-            slowest_recovery_ms: self.slowest_recovery_ms,
-            simulated_ms: self.now_ms(),
+            tally: Tally {
+                epochs: self.epochs(),
+                changes: self.stakes.changes,
+                books: self.books,
+                transactions: self.load.finals.len() as u64,
+                faults: self.happened.clone(),
+                punished: self.stakes.reported.len() as u64,
+                blocked: self.blocked,
+                bounded: self.censorship.bounded,
+                bounded_jobs: self.censorship.bounded_jobs,
+                refused_worst: self.censorship.worst,
+                slowest_recovery_ms: self.slowest_recovery_ms,
+                simulated_ms: self.now_ms(),
+            },
             replay: self.context.auditor().state(),
         }
     }

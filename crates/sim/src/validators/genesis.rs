@@ -3,7 +3,10 @@
 use assay_chain::keys::ValidatorKeys;
 use assay_types::{Address, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
 
-use super::scenario::{EPOCH_BLOCKS, SEATS, Scenario, VALIDATORS};
+use super::{
+    job::RUNTIME,
+    scenario::{EPOCH_BLOCKS, SEATS, Scenario, VALIDATORS},
+};
 use crate::names::{address, validator_name};
 
 pub(super) const CHAIN_ID: u64 = 31_338;
@@ -31,6 +34,7 @@ fn params() -> Params {
         idle_block_interval_ms: 300,
         // Longer than a run: evidence of any of its epochs is good to its end.
         unbonding_ms: 600_000,
+        runtimes: vec![RUNTIME],
         ..Params::default()
     }
 }

@@ -10,12 +10,13 @@ use assay_chain::{
 };
 use assay_client::Wallet;
 use assay_ledger::account;
-use assay_types::{Address, B256, Bytes, FinalizedBlock, U256};
+use assay_types::{Address, B256, Bytes, FinalizedBlock, U256, system::JOBS};
 use rand::RngExt as _;
 
 use super::{
     World,
     genesis::{CHAIN_ID, FORKED, REFUSED, SENDERS},
+    job,
     scenario::Kind,
 };
 use crate::names::{address, wallet};
@@ -123,8 +124,14 @@ impl World {
             let sender = SENDERS[self.rng.random_range(0..SENDERS.len())];
             self.send(sender, Address::repeat_byte(0x55), 1, TRANSFER_GAS, Bytes::new());
             if self.scenario.byzantine.iter().any(|one| one.kind == Kind::Censor) {
-                let hash = self.send(REFUSED, Address::repeat_byte(0x56), 1, TRANSFER_GAS, Bytes::new());
-                self.censorship.follow(hash);
+                let job = self.censorship.next_is_a_job();
+                let hash = if job {
+                    let (call, escrow) = job::submission();
+                    self.send(REFUSED, JOBS, escrow, CALL_GAS, call)
+                } else {
+                    self.send(REFUSED, Address::repeat_byte(0x56), 1, TRANSFER_GAS, Bytes::new())
+                };
+                self.censorship.follow(hash, job);
             }
         }
         if now >= self.load.forks_due_ms {
