@@ -10,6 +10,7 @@
 
 use std::fmt;
 
+use assay_chain::panics;
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber, field::Field};
 use tracing_subscriber::{
@@ -46,6 +47,9 @@ pub(crate) const SUBJECTS: [(&str, &[&str]); 14] = [
     ("devnet", &[]),
 ];
 
+/// The module that logs panics of a node's tasks. Those that somebody awaits are told by who does.
+const TELLS_PANICS: &str = "commonware_runtime::utils::handle";
+
 /// Logs to standard error what `filter` asks for.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Outcome<()> {
     let refused = |why: String, next: String| {
@@ -68,6 +72,10 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Outcome<()> {
         .finish();
     // It fails only where one is set already, which nothing here does twice.
     tracing::subscriber::set_global_default(subscriber).ok();
+    let trace = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panics::awaited() { tracing::debug!(target: "node", %panic, "awaited") } else { trace(panic) }
+    }));
     Ok(())
 }
 
@@ -122,6 +130,9 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if panics::awaited() && event.metadata().target().starts_with(TELLS_PANICS) {
+            return Ok(());
+        }
         let (level, target) = (event.metadata().level(), subject(event.metadata().target()));
         if self.json {
             let mut time = String::new();

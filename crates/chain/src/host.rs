@@ -6,8 +6,7 @@
 use std::{
     fs,
     io::ErrorKind,
-    net::{IpAddr, SocketAddr, TcpListener},
-    num::NonZeroUsize,
+    net::{SocketAddr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,24 +16,19 @@ use std::{
 
 use assay_ledger::PROTOCOL_VERSION;
 use assay_types::{B256, Genesis};
-use commonware_cryptography::ChaCha20Poly1305;
-use commonware_p2p::authenticated::lookup::{Config as NetworkConfig, Network};
 use commonware_runtime::{
-    Clock as _, Handle, Metrics as _, Quota, Runner as _, Spawner as _, Supervisor as _, tokio as runtime,
+    Clock as _, Handle, Metrics as _, Runner as _, Spawner as _, Supervisor as _, tokio as runtime,
 };
-use commonware_stream::{
-    cups::{self, Cups},
-    sake::{self, Sake},
-};
-use commonware_utils::{NZU32, NZUsize};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    committee::Committee,
-    consensus::engine::{Channels, NodeConfig, StartError, max_message, most_seats, start},
+    consensus::engine::{NodeConfig, StartError},
     metrics::{RuntimeFigures, connected},
     node::{Node, UpgradeNeeded},
+    panics::{self, Awaited},
+    sockets::start_on_sockets,
     sync::{FollowerConfig, SYNC_BEYOND, start_follower, state_sync},
     upstream::{Pool, Upstream},
 };
@@ -225,6 +219,9 @@ impl Host {
             move |source| StartError::Directory { path: dir.clone(), source }
         };
         let disk = dir.clone();
+        // Set once the nodes stop because their owner says so.
+        let leaving = Arc::new(Mutex::new(None));
+        let left = Arc::clone(&leaving);
         let nodes_until_the_end = move || {
             let config = runtime::Config::new()
                 .with_worker_threads(threads)
@@ -257,6 +254,9 @@ impl Host {
                     () = count(&context, asked, &nodes) => Ended::Fault("nobody counts any more".into()),
                     _ = futures::future::select_all(handles.iter_mut()) => Ended::Fault("a node left".into()),
                 };
+                if why == Ended::Asked {
+                    *leaving.lock() = Some(Awaited::begin());
+                }
                 // Consensus and network first, so that nobody asks an actor that has already left.
                 for handle in &handles {
                     handle.abort();
@@ -271,8 +271,19 @@ impl Host {
         let (disk, disk_path) = (dir.clone(), dir.clone());
         let body = move || {
             // A task that cannot write panics, and with it the whole runtime.
-            let why = catch_unwind(AssertUnwindSafe(nodes_until_the_end))
-                .unwrap_or_else(|panic| disk_full(&disk).unwrap_or_else(|| fault(&disk, panic_text(&*panic))));
+            let why = catch_unwind(AssertUnwindSafe(nodes_until_the_end)).unwrap_or_else(|panic| {
+                let why = disk_full(&disk).unwrap_or_else(|| fault(&disk, panics::text(&*panic)));
+                let leaving = left.lock().is_some();
+                match why {
+                    // The application may wait for a block of marshal, which has left before it.
+                    Ended::Fault(what) if leaving => {
+                        tracing::debug!(what, "a part of the nodes fell while they were stopped");
+                        Ended::Asked
+                    }
+                    why => why,
+                }
+            });
+            drop(left.lock().take());
             if !matches!(why, Ended::Asked) {
                 tracing::error!(%why, "the nodes ended");
             }
@@ -425,70 +436,4 @@ const DAMAGE: [&str; 3] = ["orrupt", "hecksum", "holds entries as they were writ
 /// Whether a panic while the databases are opened is the machine's: files that may not be opened, no descriptors.
 fn is_of_the_machine(text: &str) -> bool {
     ["Os {", "OpenFailed", "CreationFailed", "os error"].iter().any(|word| text.contains(word))
-}
-
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "a panic".into())
-}
-
-/// Whether an address means something else on another network.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-    }
-}
-
-async fn start_on_sockets(
-    context: runtime::Context,
-    node: HostedNode,
-) -> Result<(Node, Handle<()>, Handle<()>), StartError> {
-    let HostedNode { config, listen } = node;
-    let committee = Committee::of_genesis(&config.genesis)?;
-    let params = &config.genesis.params;
-    let handshake = Cups::<_, ChaCha20Poly1305>::new(
-        Sake {
-            signer: config.keys.network.clone(),
-            synchrony_bound: Duration::from_secs(5),
-            max_handshake_age: Duration::from_secs(10),
-            version: sake::Version::V1,
-        },
-        cups::Version::V1,
-    );
-    // Those who sit, those who may, and this node.
-    let peers = most_seats(&config.genesis).saturating_add(params.max_candidates).saturating_add(1);
-    let peers = NonZeroUsize::new(peers as usize).unwrap_or(NonZeroUsize::MIN);
-    let max_message = max_message(&config.genesis);
-    let namespace = committee.namespace();
-    // Recommended by the library are a minute between two tries to reach a peer and another before a dead link is
-    // noticed: a validator that restarts would be away for as long. One peer is dialled at a time: at the library's
-    // two a second, a validator of a hundred has not dialled two thirds of them within half a minute of its start.
-    // Mailboxes have room for a second of messages from every peer of every set that is remembered, and are written
-    // to as they are made: with the library's four sets that is 370 MiB, and a second or more of each start. Two are
-    // the present one and the one before; who leaves a committee is in the next set as a candidate.
-    let network_config = NetworkConfig {
-        allow_private_ips: committee.seats().iter().any(|seat| is_private(seat.address.ip())),
-        dial_frequency: Duration::from_millis(100),
-        dial_timeout: Duration::from_secs(3),
-        ping_frequency: Duration::from_secs(1),
-        tracked_peer_sets: NZUsize!(2),
-        ..NetworkConfig::local(handshake, namespace, listen, peers, max_message, NZUsize!(256))
-    };
-    let (mut network, oracle) = Network::new(context.child("network"), network_config);
-    // A quota is also the size of a mailbox for each peer, so generous ones cost memory. Twenty blocks a second take
-    // some sixty votes and as many certificates of each peer.
-    let mut channel = |number, a_second| network.register(number, Quota::per_second(a_second));
-    let channels = Channels {
-        votes: channel(0, NZU32!(128)),
-        certificates: channel(1, NZU32!(128)),
-        resolver: channel(2, NZU32!(32)),
-        broadcast: channel(3, NZU32!(64)),
-        backfill: channel(4, NZU32!(64)),
-        txs: channel(5, NZU32!(256)),
-    };
-    // The network first: what a node missed while it was down it asks for as it starts.
-    let network = network.start();
-    let (node, handle) = start(context.child("chain"), config, channels, oracle.clone(), oracle).await?;
-    Ok((node, handle, network))
 }

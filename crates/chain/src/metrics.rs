@@ -179,6 +179,8 @@ impl Metrics {
             page.gauge("assay_finality_ms", "Proposal to finality of this node's own recent blocks.", &rows);
         }
         page.counter("assay_equivocations_total", "Conflicting votes seen.", node.evidence().len() as u64);
+        let help = "Messages of peers left unread because they had sent too many transactions in vain.";
+        page.counter("assay_gossip_unread_total", help, node.core.unread.load(Ordering::Relaxed));
         if let Some(free) = free_bytes(&self.dir) {
             page.one("assay_disk_free_bytes", "Room left on the disk of the state.", free);
         }

@@ -27,7 +27,7 @@ use crate::{
         core::decode_entry,
         storage::{archive_config, database_config, page_cache},
     },
-    host::panic_text,
+    panics::{self, Awaited},
     state::State,
 };
 
@@ -46,11 +46,13 @@ pub fn probe(dir: &Path, partition: &str) -> Result<Found, String> {
     if !storage.exists() {
         return Ok(Found { height: None, entries: 0 });
     }
+    // The storage panics where it finds damage.
+    let _awaited = Awaited::begin();
     let looked = catch_unwind(AssertUnwindSafe(|| {
         let config = runtime::Config::new().with_worker_threads(1).with_storage_directory(storage);
         runtime::Runner::new(config).start(|context| look(context, partition.to_owned()))
     }));
-    looked.unwrap_or_else(|panic| Err(panic_text(&*panic)))
+    looked.unwrap_or_else(|panic| Err(panics::text(&*panic)))
 }
 
 async fn look(context: runtime::Context, partition: String) -> Result<Found, String> {

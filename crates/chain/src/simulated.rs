@@ -16,6 +16,7 @@ use commonware_runtime::{Clock, Handle, Metrics, Network as Sockets, Quota, Spaw
 use commonware_utils::{NZU32, NZUsize};
 use parking_lot::Mutex;
 use rand_core::CryptoRng;
+use tokio::sync::oneshot;
 
 use crate::{
     committee::{Committee, PublicKey},
@@ -62,8 +63,30 @@ pub async fn unlink<E: Clock>(oracle: &Oracle<PublicKey, E>, one: &PublicKey, ot
     }
 }
 
-/// Starts a validator, again after a crash. It ends when the task that owns `context` is aborted, as
-/// by a crash.
+/// Starts a validator in a task of its own, again after a crash; aborting the task is the crash.
+pub async fn launch<E: Runtime>(
+    context: &E,
+    oracle: &Oracle<PublicKey, E>,
+    config: NodeConfig,
+) -> Result<(Node, Handle<()>), StartError> {
+    let (started, start) = oneshot::channel();
+    let oracle = oracle.clone();
+    let task = context.child("validator").spawn(move |context| async move {
+        match join(context.child("node"), &oracle, config).await {
+            Ok((node, consensus)) => {
+                started.send(Ok(node)).ok();
+                consensus.await.ok();
+            }
+            Err(error) => {
+                started.send(Err(error)).ok();
+            }
+        }
+    });
+    let node = start.await.expect("a validator says whether it started");
+    Ok((node?, task))
+}
+
+/// Starts a validator. It ends when the task that owns `context` is aborted, as by a crash.
 pub async fn join<E: Runtime>(
     context: E,
     oracle: &Oracle<PublicKey, E>,
@@ -74,9 +97,11 @@ pub async fn join<E: Runtime>(
     start(context, config, channels, oracle.socket_manager(), control).await
 }
 
-type Registered<E> = (Sender<PublicKey, E>, Receiver<PublicKey>);
+/// A channel of the simulated network.
+pub type Registered<E> = (Sender<PublicKey, E>, Receiver<PublicKey>);
 
-async fn register<E: Runtime>(control: &Control<PublicKey, E>) -> Vec<Registered<E>> {
+/// Opens a validator's channels, in the order of their numbers.
+pub async fn register<E: Runtime>(control: &Control<PublicKey, E>) -> Vec<Registered<E>> {
     let mut links = Vec::new();
     for channel in 0..CHANNELS {
         links.push(control.register(channel, QUOTA).await.expect("a validator can register"));
@@ -84,7 +109,8 @@ async fn register<E: Runtime>(control: &Control<PublicKey, E>) -> Vec<Registered
     links
 }
 
-fn in_order<S, R>(links: Vec<(S, R)>) -> Channels<S, R> {
+/// The channels by name.
+pub fn in_order<S, R>(links: Vec<(S, R)>) -> Channels<S, R> {
     let mut links = links.into_iter();
     let mut link = || links.next().expect("a link for each channel");
     Channels { votes: link(), certificates: link(), resolver: link(), broadcast: link(), backfill: link(), txs: link() }

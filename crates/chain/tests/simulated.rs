@@ -15,7 +15,7 @@ use assay_chain::{
     crypto::Bls,
     keys::ValidatorKeys,
     mempool::Limits,
-    simulated::{Split, join, join_twins, link, network, unlink},
+    simulated::{Split, join_twins, launch, link, network, unlink},
     state::State,
 };
 use assay_ledger::{ConsensusCrypto as _, account, books, query};
@@ -115,22 +115,15 @@ impl Rig {
     }
 
     async fn start(&self, context: &Context, at: usize) -> (Node, Handle<()>) {
-        let (started, start) = oneshot::channel();
-        let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
-        let task = context.child("validator").spawn(move |context| async move {
-            let config = NodeConfig {
-                genesis,
-                keys,
-                partition: format!("v{at}"),
-                mempool: Limits::default(),
-                retention: Default::default(),
-                guard: None,
-            };
-            let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
-            started.send(node).expect("awaited");
-            consensus.await.ok();
-        });
-        (start.await.expect("it starts"), task)
+        let config = NodeConfig {
+            genesis: self.genesis.clone(),
+            keys: self.keys[at].clone(),
+            partition: format!("v{at}"),
+            mempool: Limits::default(),
+            retention: Default::default(),
+            guard: None,
+        };
+        launch(context, &self.oracle, config).await.expect("it starts")
     }
 
     fn height(&self, at: usize) -> u64 {

@@ -199,6 +199,8 @@ impl<E: Spawner + StorageContext> Application<E> for App {
         let beacon = beacon::accumulate(parent.beacon, &reveal);
         let earliest = parent.timestamp_ms.saturating_add(self.core.params(&parent).min_block_interval_ms);
         let latest = parent.timestamp_ms.saturating_add(MAX_STEP_MS);
+        // Long over, but for a leader that restarted: it did not know its parent's time when its turn came.
+        sleep_until(&rt, earliest).await;
         let timestamp_ms = now_ms(&rt).clamp(earliest, latest);
         let ctx = BlockContext { height, timestamp_ms, proposer: account, beacon, crypto: &Bls };
         let built = self.core.build(&parent, ctx);

@@ -1,7 +1,7 @@
 //! What consensus and its readers share: versions of the state, the tip, finalized blocks, figures.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use assay_ledger::{
-    BlockBuilder, BlockContext, BlockOutput, BrokenInvariant, CheckRules, Equivocation, Reject, StateRead,
+    BlockBuilder, BlockContext, BlockOutput, BrokenInvariant, CheckRules, Checked, Equivocation, Reject, StateRead,
 };
 use assay_types::{
     B256, Bytes, FinalizedBlock, FinalizedTx, Genesis, Params,
@@ -26,7 +26,7 @@ use crate::{
     block::{Block, Header, to_b256},
     committee::{Committee, CommitteeError, Committees, Sitting, genesis_seats, namespace},
     crypto::Bls,
-    mempool::{Mempool, Origin, Space},
+    mempool::{Mempool, Origin, PoolError, Space},
     node::{FinalizedTip, UpgradeNeeded},
     state::State,
     sync::join::Joined,
@@ -83,6 +83,8 @@ pub(crate) struct Core {
     evidence: Mutex<BTreeMap<Equivocation, Bytes>>,
     /// By the epoch handed over to.
     handovers: RwLock<BTreeMap<u64, Arc<Handover>>>,
+    /// Messages of peers left unread because they had sent too many transactions in vain.
+    pub(crate) unread: AtomicU64,
     /// Set once the chain is at a protocol version that this program does not know.
     pub(crate) upgrade: watch::Sender<Option<UpgradeNeeded>>,
 }
@@ -117,6 +119,7 @@ impl Core {
             network_height: Default::default(),
             evidence: Mutex::default(),
             handovers: RwLock::default(),
+            unread: AtomicU64::new(0),
             upgrade: watch::Sender::new(None),
         }
     }
@@ -419,16 +422,40 @@ impl Core {
         self.versions.lock().retain(|other, v| v.height > height || *other == digest);
     }
 
-    /// Admits transactions of this node's clients or its peers; heavy, keep it off the async threads.
-    pub(crate) fn admit(&self, raws: &[assay_types::Bytes], origin: Origin) {
-        let Some((_, state)) = self.tip() else { return };
-        let good = self.mempool.check_all(raws).into_iter().filter_map(Result::ok);
-        let results = self.mempool.insert_all(good, &state, origin);
-        let refused = results.iter().filter(|r| r.is_err()).count();
-        if refused > 0 {
-            tracing::trace!(refused, "transactions of a peer were not admitted");
+    /// Admits a peer's transactions; heavy, keep it off the async threads.
+    pub(crate) fn admit(&self, raws: &[assay_types::Bytes]) -> Heard {
+        let Some((_, state)) = self.tip() else { return Heard::Read { vain: 0 } };
+        let checked = self.mempool.check_all(raws);
+        let bad = checked.iter().filter_map(|one| one.as_ref().err().copied());
+        if let Some(reject) = bad.clone().find(|reject| is_of_the_sender(*reject)) {
+            return Heard::Spoiled(reject);
         }
+        let good: Vec<Arc<Checked>> = checked.iter().filter_map(|one| one.as_ref().ok().cloned()).collect();
+        let different = good.iter().map(|tx| tx.hash).collect::<HashSet<B256>>().len();
+        let inserted = self.mempool.insert_all(good, &state, Origin::Peer);
+        // What waited here already was not checked again.
+        let refused = |one: &&Result<(), PoolError>| !matches!(one, Ok(()) | Err(PoolError::AlreadyKnown));
+        let refused = inserted.iter().filter(refused).count();
+        let doubles = inserted.len().saturating_sub(different);
+        Heard::Read { vain: bad.count().saturating_add(refused).saturating_add(doubles) }
     }
+}
+
+/// What came of a peer's transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// They were looked at, so many of them in vain.
+    Read {
+        /// Those whose signature was recovered for nothing.
+        vain: usize,
+    },
+    /// One is such as no honest peer hands on, whatever its state; none was taken.
+    Spoiled(Reject),
+}
+
+/// Whether no state and no vote makes the transaction a good one: every node refuses it from its own clients.
+fn is_of_the_sender(reject: Reject) -> bool {
+    matches!(reject, Reject::Malformed | Reject::WrongChainId | Reject::BadSignature)
 }
 
 /// What the ledger is told of a block.

@@ -207,7 +207,7 @@ where
     let max_repair = NZUsize!(16);
     let config = BaseConfig { genesis, committees, partition: partition.clone(), mempool, retention, max_repair };
     let base = Base::open(&context, config).await?;
-    gossip::start(context.child("gossip"), Arc::clone(&base.core), channels.txs);
+    gossip::start(context.child("gossip"), Arc::clone(&base.core), channels.txs, blocker.clone());
     let resolver = marshal_resolver::init(
         context.child("marshal_resolver"),
         marshal_resolver::Config {

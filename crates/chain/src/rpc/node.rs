@@ -109,7 +109,12 @@ pub async fn serve_node(
                 let opening = (height == 0).then(|| Arc::clone(&opening));
                 futures::future::ready(node.recent_block(height).or(opening)).boxed()
             };
-            if let Err(error) = follow(history, &index, finalized, node.first_block(), tip, replay).await {
+            let first = match node.first_block() {
+                // What the block did at which state sync began is not known.
+                began if began > 0 && node.recent_block(began).is_none() => began.saturating_add(1),
+                began => began,
+            };
+            if let Err(error) = follow(history, &index, finalized, first, tip, replay).await {
                 tracing::error!(%error, "the index stopped");
             }
         }

@@ -13,16 +13,15 @@ use assay_chain::{
     keys::ValidatorKeys,
     mempool::Limits,
     retention::Retention,
-    simulated::{join, link, network},
+    simulated::{launch, link, network},
 };
 use assay_ledger::account;
 use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::{Link, Oracle};
-use commonware_runtime::{Clock as _, Handle, Spawner as _, Supervisor as _, deterministic};
+use commonware_runtime::{Clock as _, Handle, Supervisor as _, deterministic};
 use commonware_utils::probability;
 use rand::{SeedableRng as _, rngs::StdRng};
-use tokio::sync::oneshot;
 
 pub(crate) type Context = deterministic::Context;
 
@@ -107,16 +106,15 @@ impl Rig {
 
     /// Starts a validator, again after a crash.
     pub(crate) async fn start(&self, context: &Context, at: usize, retention: Retention) -> (Node, Handle<()>) {
-        let (started, start) = oneshot::channel();
-        let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
-        let partition = format!("network-{}-v{at}", self.seed);
-        let task = context.child("validator").spawn(move |context| async move {
-            let config = NodeConfig { genesis, keys, partition, mempool: Limits::default(), retention, guard: None };
-            let (node, consensus) = join(context.child("node"), &oracle, config).await.expect("it starts");
-            started.send(node).expect("awaited");
-            consensus.await.ok();
-        });
-        (start.await.expect("it starts"), task)
+        let config = NodeConfig {
+            genesis: self.genesis.clone(),
+            keys: self.keys[at].clone(),
+            partition: format!("network-{}-v{at}", self.seed),
+            mempool: Limits::default(),
+            retention,
+            guard: None,
+        };
+        launch(context, &self.oracle, config).await.expect("it starts")
     }
 
     /// Sends `count` transfers beginning with nonce `from` and waits until all are final.

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use assay_chain::{
-    CHANNELS, Channels, Node, NodeConfig, committee::PublicKey, max_message, mempool::Limits, simulated, start,
-};
+use assay_chain::{Node, NodeConfig, committee::PublicKey, max_message, mempool::Limits, simulated, start};
 use commonware_cryptography::Signer as _;
 use commonware_p2p::simulated::SplitTarget;
-use commonware_runtime::{Handle, Quota, Spawner as _, Supervisor as _};
-use commonware_utils::NZU32;
+use commonware_runtime::{Handle, Spawner as _, Supervisor as _};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::sync::oneshot;
 
@@ -20,9 +17,6 @@ use super::{
     scenario::{Kind, VALIDATORS},
 };
 use crate::names::address;
-
-/// Messages a second that a peer may send on a channel.
-const QUOTA: Quota = Quota::per_second(NZU32!(1_024));
 
 /// A validator that is up.
 pub(super) struct Running {
@@ -55,8 +49,7 @@ impl World {
         let task = self.context.child("validator").spawn(move |context: Context| async move {
             let control = oracle.control(config.keys.network.public_key());
             let (mut first, mut second, mut receivers) = (Vec::new(), Vec::new(), Vec::new());
-            for channel in 0..CHANNELS {
-                let (sender, receiver) = control.register(channel, QUOTA).await.expect("a validator can register");
+            for (channel, (sender, receiver)) in (0..).zip(simulated::register(&control).await) {
                 let (one, other) = sender.split_with(gate.clone().on(channel));
                 first.push(one);
                 second.push(other);
@@ -65,7 +58,7 @@ impl World {
             let manager = || oracle.socket_manager();
             if !matches!(kind, Some(Kind::Equivocate { .. })) {
                 let longest = max_message(&config.genesis) as usize;
-                let channels = in_order(first.into_iter().zip(receivers).collect());
+                let channels = simulated::in_order(first.into_iter().zip(receivers).collect());
                 let node = start(context.child("node"), config, channels, manager(), control).await;
                 let (node, consensus) = node.expect("it starts");
                 if kind == Some(Kind::Garbage) {
@@ -86,8 +79,8 @@ impl World {
                 ones.push(one);
                 others.push(other);
             }
-            let one = in_order(first.into_iter().zip(ones).collect());
-            let other = in_order(second.into_iter().zip(others).collect());
+            let one = simulated::in_order(first.into_iter().zip(ones).collect());
+            let other = simulated::in_order(second.into_iter().zip(others).collect());
             let one = start(context.child("one"), config, one, manager(), control.clone()).await.expect("it starts");
             let other = start(context.child("other"), twin, other, manager(), control).await.expect("it starts");
             started.send((one.0, Some(other.0))).ok();
@@ -155,10 +148,4 @@ impl World {
 fn across(side: &[usize]) -> Vec<(usize, usize)> {
     let rest = |one: usize| (0..VALIDATORS).filter(|other| !side.contains(other)).map(move |other| (one, other));
     side.iter().flat_map(|one| rest(*one)).collect()
-}
-
-fn in_order<S, R>(links: Vec<(S, R)>) -> Channels<S, R> {
-    let mut links = links.into_iter();
-    let mut link = || links.next().expect("a link for each channel");
-    Channels { votes: link(), certificates: link(), resolver: link(), broadcast: link(), backfill: link(), txs: link() }
 }

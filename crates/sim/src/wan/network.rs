@@ -21,7 +21,6 @@ use commonware_runtime::{Clock as _, Runner as _, Spawner as _, Supervisor as _,
 use commonware_utils::probability;
 use parking_lot::Mutex;
 use rand::{SeedableRng as _, rngs::StdRng};
-use tokio::sync::oneshot;
 
 use super::{
     Plan, Run, WanError,
@@ -144,28 +143,15 @@ impl Network {
         genesis: Genesis,
         keys: ValidatorKeys,
     ) -> Result<(), WanError> {
-        let (started, start) = oneshot::channel();
-        let oracle = oracle.clone();
-        self.context.child("validator").spawn(move |context| async move {
-            let config = NodeConfig {
-                genesis,
-                keys,
-                partition: format!("v{at}"),
-                mempool: Limits::default(),
-                retention: Default::default(),
-                guard: None,
-            };
-            match simulated::join(context.child("node"), &oracle, config).await {
-                Ok((node, consensus)) => {
-                    started.send(Ok(node)).ok();
-                    consensus.await.ok();
-                }
-                Err(error) => {
-                    started.send(Err(error)).ok();
-                }
-            }
-        });
-        let node = start.await.map_err(|_| WanError::Network)?.map_err(WanError::Start)?;
+        let config = NodeConfig {
+            genesis,
+            keys,
+            partition: format!("v{at}"),
+            mempool: Limits::default(),
+            retention: Default::default(),
+            guard: None,
+        };
+        let (node, _) = simulated::launch(&self.context, oracle, config).await.map_err(WanError::Start)?;
         let (mut published, blocks, accounts) = (node.subscribe(), Arc::clone(&self.blocks), self.accounts.clone());
         self.context.child("watch").spawn(move |context| async move {
             while let Ok(block) = published.recv().await {

@@ -3,8 +3,6 @@
 use alloy_primitives::Address;
 use assay_chain::{Node, NodeConfig, keys::ValidatorKeys, mempool::Limits, simulated};
 use assay_types::{Class, GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params, Tier, Unit};
-use commonware_runtime::{Spawner as _, Supervisor as _};
-use tokio::sync::oneshot;
 
 use super::{CHAIN_ID, World};
 use crate::{
@@ -80,24 +78,15 @@ impl World {
     }
 
     pub(super) async fn start_validator(&mut self, at: usize) {
-        let (started, start) = oneshot::channel();
-        let (oracle, genesis, keys) = (self.oracle.clone(), self.genesis.clone(), self.keys[at].clone());
-        let task = self.context.child("validator").spawn(move |context| async move {
-            let partition = format!("v{at}");
-            let config = NodeConfig {
-                genesis,
-                keys,
-                partition,
-                mempool: Limits::default(),
-                retention: Default::default(),
-                guard: None,
-            };
-            let (node, consensus) = simulated::join(context.child("node"), &oracle, config).await.expect("it starts");
-            started.send(node).expect("awaited");
-            // Ends when the task is aborted, as by a crash.
-            consensus.await.ok();
-        });
-        let node = start.await.expect("it starts");
+        let config = NodeConfig {
+            genesis: self.genesis.clone(),
+            keys: self.keys[at].clone(),
+            partition: format!("v{at}"),
+            mempool: Limits::default(),
+            retention: Default::default(),
+            guard: None,
+        };
+        let (node, task) = simulated::launch(&self.context, &self.oracle, config).await.expect("it starts");
         self.handles.lock()[at] = Some(node);
         self.validators[at] = Some(task);
     }
