@@ -20,6 +20,7 @@ pub mod config;
 pub mod cost;
 pub mod drive;
 pub mod engine;
+pub mod http;
 pub mod journal;
 pub mod misbehaviour;
 pub mod plan;

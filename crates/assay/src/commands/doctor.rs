@@ -8,6 +8,7 @@ mod machine;
 mod ports;
 mod process;
 
+use assay_provider::http;
 use serde::Serialize;
 use serde_json::json;
 
@@ -137,7 +138,7 @@ async fn alive(url: &str, terminal: &Terminal) -> Outcome<()> {
             .why(why)
             .next("check the address with --health, and `metrics` in the configuration file")
     };
-    let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(4)).no_proxy().build();
+    let client = http::client(|client| client.timeout(std::time::Duration::from_secs(4)).no_proxy());
     let asked = client.map_err(|e| dead(e.to_string()))?.get(&url).send().await.map_err(|e| dead(e.to_string()))?;
     if !asked.status().is_success() {
         return Err(dead(format!("it answers {}", asked.status().as_u16())));

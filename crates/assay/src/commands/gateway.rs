@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use assay_chain::metrics::Page;
 use assay_indexer::{Index, Node, Until, router as prices};
+use assay_provider::http;
 use axum::{
     Json, Router,
     extract::State,
@@ -41,13 +42,15 @@ use upstreams::Upstreams;
 pub(crate) async fn run(args: &GatewayArgs, terminal: &Terminal) -> Outcome<()> {
     let file = GatewayFile::read(&args.config)?;
     let timeout = Duration::from_millis(file.timeout_ms);
-    let client = reqwest::Client::builder()
-        .timeout(timeout)
-        .connect_timeout(timeout.min(Duration::from_secs(3)))
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(|e| Failure::new(Code::Internal, "no HTTP client can be made").because(&e))?;
+    let settings = |client: reqwest::ClientBuilder| {
+        client
+            .timeout(timeout)
+            .connect_timeout(timeout.min(Duration::from_secs(3)))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+    };
+    let client =
+        http::client(settings).map_err(|e| Failure::new(Code::Internal, "no HTTP client can be made").because(&e))?;
     let upstreams = Upstreams::new(&file, client.clone());
     upstreams.look().await;
     let proxy = Arc::new(Proxy::new(&file, client, Arc::clone(&upstreams)));

@@ -30,7 +30,7 @@ impl Place {
         path
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
         command.args(args).current_dir(self.path()).stdin(Stdio::null()).env("NO_COLOR", "1");
         for name in [

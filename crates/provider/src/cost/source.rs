@@ -4,6 +4,8 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::http;
+
 /// Longest answer read.
 const MOST_BYTES: usize = 64 << 10;
 /// Longest time a URL or command has.
@@ -128,9 +130,7 @@ async fn file(path: &PathBuf) -> Result<String, SourceError> {
 
 async fn fetch(url: &str) -> Result<String, SourceError> {
     let failed = |why: String| SourceError::Url { url: url.to_owned(), why };
-    // Somebody else of this process may have chosen one already, which is as good.
-    let _chosen = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(PATIENCE).build().map_err(|e| failed(e.to_string()))?;
+    let client = http::client(|client| client.timeout(PATIENCE)).map_err(|e| failed(e.to_string()))?;
     let mut answer = client.get(url).send().await.map_err(|e| failed(e.to_string()))?;
     if !answer.status().is_success() {
         return Err(failed(format!("it answered {}", answer.status())));
