@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, TxKind, U256};
-use alloy_signer::SignerSync as _;
+use alloy_primitives::{Address, B256};
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     CHANNELS, Host, HostedNode, Node,
@@ -19,7 +16,7 @@ use assay_chain::{
     sockets::settings,
 };
 use assay_ledger::account;
-use assay_types::{Bytes, Genesis};
+use assay_types::Genesis;
 use commonware_codec::DecodeExt as _;
 use commonware_p2p::{
     AddressableManager as _, AddressableTrackedPeers, Recipients, Sender as _, authenticated::lookup::Network,
@@ -30,8 +27,11 @@ use tokio::sync::oneshot;
 
 #[path = "support/network.rs"]
 mod support;
+#[path = "support/transfer.rs"]
+mod transfer;
 
 use support::{CHAIN_ID, network};
+use transfer::transfer;
 
 /// Number of the channel of transactions.
 const TXS: usize = 5;
@@ -42,27 +42,12 @@ const A_MESSAGE: u64 = 2_000;
 /// Messages of the flood that each of the others must have left unread.
 const UNREAD: u64 = 200;
 
-fn transfer(from: &PrivateKeySigner, nonce: u64) -> Bytes {
-    let tx = TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        max_priority_fee_per_gas: 1,
-        to: TxKind::Call(Address::repeat_byte(9)),
-        value: U256::from(1),
-        ..TxEip1559::default()
-    };
-    let signature = from.sign_hash_sync(&tx.signature_hash()).expect("a key signs");
-    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
-}
-
 /// A message of transactions of an account that owns nothing.
 fn unpaid() -> Vec<u8> {
     let poor = PrivateKeySigner::from_bytes(&B256::repeat_byte(0x77)).expect("a key");
     let mut message = Vec::new();
     for nonce in 0..A_MESSAGE {
-        let tx = transfer(&poor, nonce);
+        let tx = transfer(CHAIN_ID, &poor, nonce, Address::repeat_byte(9), 1);
         message.extend_from_slice(&u32::try_from(tx.len()).expect("short").to_be_bytes());
         message.extend_from_slice(&tx);
     }
@@ -138,7 +123,7 @@ fn a_validator_that_floods_the_others_is_left_unread_then_cut_off_and_the_chain_
     for (at, node) in host.nodes().iter().enumerate() {
         until("the flood is left unread", || {
             // Each pays while the flood goes on, and is final before the next.
-            node.submit(transfer(&sender, nonce)).expect("admitted");
+            node.submit(transfer(CHAIN_ID, &sender, nonce, Address::repeat_byte(9), 1)).expect("admitted");
             nonce += 1;
             for other in host.nodes() {
                 until("a transfer is final under the flood", || {

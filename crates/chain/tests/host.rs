@@ -8,10 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy_signer::SignerSync as _;
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     Host, HostedNode, Node, StartError,
@@ -21,23 +18,11 @@ use assay_ledger::{account, books, keys};
 
 #[path = "support/network.rs"]
 mod support;
+#[path = "support/transfer.rs"]
+mod transfer;
 
 use support::{CHAIN_ID, network};
-
-fn transfer(from: &PrivateKeySigner, nonce: u64, to: Address, value: u128) -> Bytes {
-    let tx = TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        max_priority_fee_per_gas: 1,
-        to: TxKind::Call(to),
-        value: U256::from(value),
-        ..TxEip1559::default()
-    };
-    let signature = from.sign_hash_sync(&tx.signature_hash()).expect("a key signs");
-    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
-}
+use transfer::transfer;
 
 fn start(dir: &Path, nodes: &[HostedNode]) -> Host {
     Host::start(dir.to_owned(), nodes.to_vec(), 4).expect("the nodes start")
@@ -71,7 +56,7 @@ fn transfers_become_final_on_all_validators_and_a_restart_resumes_at_the_same_st
         // A transaction given to any validator reaches all.
         let node = &host.nodes()[nonce as usize % 4];
         wait_for_nonce(node, sender.address(), nonce);
-        node.submit(transfer(&sender, nonce, to, 1_000)).expect("admitted");
+        node.submit(transfer(CHAIN_ID, &sender, nonce, to, 1_000)).expect("admitted");
     }
     for node in host.nodes() {
         wait_for_nonce(node, sender.address(), 20);
@@ -93,7 +78,7 @@ fn transfers_become_final_on_all_validators_and_a_restart_resumes_at_the_same_st
     }
     let height = tips.iter().map(|tip| tip.height).max().unwrap_or(0);
     wait_for_height(&host.nodes()[0], height + 3);
-    host.nodes()[2].submit(transfer(&sender, 20, to, 1)).expect("admitted");
+    host.nodes()[2].submit(transfer(CHAIN_ID, &sender, 20, to, 1)).expect("admitted");
     wait_for_nonce(&host.nodes()[0], sender.address(), 21);
     let roots: BTreeSet<_> = host
         .nodes()
@@ -178,7 +163,7 @@ fn a_burst_from_one_account_is_admitted_while_its_earlier_transactions_become_fi
         while node.mempool().len() >= 3_000 {
             std::thread::sleep(Duration::from_millis(1));
         }
-        node.submit(transfer(&sender, nonce, to, 1)).expect("no gap: the earlier ones wait or are final");
+        node.submit(transfer(CHAIN_ID, &sender, nonce, to, 1)).expect("no gap: the earlier ones wait or are final");
     }
     for node in host.nodes() {
         wait_for_nonce(node, sender.address(), count);

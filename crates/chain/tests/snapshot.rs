@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy_signer::SignerSync as _;
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     Host, Node,
@@ -26,22 +23,13 @@ use commonware_cryptography::{Hasher as _, Sha256};
 
 #[path = "support/network.rs"]
 mod support;
+#[path = "support/transfer.rs"]
+mod transfer;
 
 use support::{CHAIN_ID, network};
 
 fn transfer(from: &PrivateKeySigner, nonce: u64) -> Bytes {
-    let tx = TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        max_priority_fee_per_gas: 1,
-        to: TxKind::Call(Address::left_padding_from(&(0x5000 + nonce).to_be_bytes())),
-        value: U256::from(1),
-        ..TxEip1559::default()
-    };
-    let signature = from.sign_hash_sync(&tx.signature_hash()).expect("a key signs");
-    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+    transfer::transfer(CHAIN_ID, from, nonce, Address::left_padding_from(&(0x5000 + nonce).to_be_bytes()), 1)
 }
 
 fn wait_for_nonce(node: &Node, sender: Address, nonce: u64) {

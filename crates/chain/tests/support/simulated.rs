@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use alloy_signer::SignerSync as _;
+use alloy_primitives::{Address, B256, Bytes};
 use alloy_signer_local::PrivateKeySigner;
 use assay_chain::{
     Node, NodeConfig,
@@ -23,6 +20,9 @@ use commonware_runtime::{Clock as _, Handle, Supervisor as _, deterministic};
 use commonware_utils::probability;
 use rand::{SeedableRng as _, rngs::StdRng};
 
+#[path = "transfer.rs"]
+mod transfer;
+
 pub(crate) type Context = deterministic::Context;
 
 const CHAIN_ID: u64 = 710_011;
@@ -33,19 +33,7 @@ pub(crate) fn rich() -> PrivateKeySigner {
 
 /// One grain to each of many accounts, so that the state grows.
 pub(crate) fn transfer(nonce: u64) -> Bytes {
-    let to = Address::left_padding_from(&(0x5000 + nonce).to_be_bytes());
-    let tx = TxEip1559 {
-        chain_id: CHAIN_ID,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 10_000_000_000,
-        max_priority_fee_per_gas: 1,
-        to: TxKind::Call(to),
-        value: U256::from(1),
-        ..TxEip1559::default()
-    };
-    let signature = rich().sign_hash_sync(&tx.signature_hash()).expect("a key signs");
-    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+    transfer::transfer(CHAIN_ID, &rich(), nonce, Address::left_padding_from(&(0x5000 + nonce).to_be_bytes()), 1)
 }
 
 pub(crate) struct Rig {
