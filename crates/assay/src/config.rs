@@ -99,6 +99,8 @@ pub(crate) struct NodeFile {
     /// Nodes a full node takes its blocks from, and a validator its first state.
     #[serde(default)]
     pub(crate) upstream: Vec<String>,
+    /// A checkpoint that the history of the upstreams must hold.
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Address for peers.
     pub(crate) listen: Option<SocketAddr>,
     /// Address of the JSON-RPC server.
@@ -116,12 +118,13 @@ pub(crate) struct NodeFile {
 
 impl NodeFile {
     /// Every field.
-    pub(crate) const FIELDS: [&str; 11] = [
+    pub(crate) const FIELDS: [&str; 12] = [
         "genesis",
         "dir",
         "keys",
         "next_keys",
         "upstream",
+        "checkpoint",
         "listen",
         "rpc",
         "metrics",
@@ -165,6 +168,13 @@ impl NodeFile {
                     "add `keys`, or leave adjudicate out",
                 ));
             }
+            (Some(_), true) if file.checkpoint.is_some() => {
+                return Err(contradiction(
+                    path,
+                    "`checkpoint` is what the history of `upstream` must hold, and there is none",
+                    "add upstream = [\"http://…\"], or leave checkpoint out",
+                ));
+            }
             _ => {}
         }
         for url in &file.upstream {
@@ -175,6 +185,7 @@ impl NodeFile {
         file.dir = beside(path, &file.dir);
         file.keys = file.keys.map(|keys| beside(path, &keys));
         file.next_keys = file.next_keys.map(|keys| beside(path, &keys));
+        file.checkpoint = file.checkpoint.map(|checkpoint| beside(path, &checkpoint));
         Ok(file)
     }
 }
@@ -355,6 +366,7 @@ mod tests {
         assert!(with("upstream = [\"http://a\"]\nadjudicate = true\n").contains("takes a validator's `keys`"));
         assert!(with("upstream = [\"https://a\"]\n").contains("no http:// address"));
         assert!(with(&format!("{validator}metrics = \"0.0.0.0:8545\"\n")).contains("both on port 8545"));
+        assert!(with(&format!("{validator}checkpoint = \"c.json\"\n")).contains("history of `upstream`"));
         assert!(with(&format!("{validator}refuse = [\"0x12\"]\n")).contains("refuse"), "no address");
         assert!(with(&format!("{validator}lisen = 3\n")).contains("did you mean `listen`?"));
     }

@@ -23,7 +23,7 @@ use assay_chain::{
     mempool::Limits,
     rpc::{RpcConfig, serve_node},
     sync::{FollowerConfig, SYNC_BEYOND},
-    upstream::{RpcUpstream, Upstream},
+    upstream::{Pool, RpcUpstream, Upstream},
 };
 use assay_types::{GRAINS_PER_KRT, Genesis, GenesisAccount, GenesisValidator, Params};
 
@@ -115,7 +115,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         sync_beyond: SYNC_BEYOND,
     };
     let (head, begun) = (height(&node), Instant::now());
-    let follower = Host::follow(dir.path().join("follower"), config, vec![upstream], 2)?;
+    let follower = Host::follow(dir.path().join("follower"), config, Pool::new([upstream]), 2)?;
     let fresh = &follower.nodes()[0];
     println!("state of block {} after {:.2} s", fresh.first_block(), begun.elapsed().as_secs_f64());
     while height(fresh) < head {

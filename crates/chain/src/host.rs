@@ -30,7 +30,7 @@ use crate::{
     panics::{self, Awaited},
     sockets::start_on_sockets,
     sync::{FollowerConfig, SYNC_BEYOND, start_follower, state_sync},
-    upstream::{Pool, Upstream},
+    upstream::Pool,
 };
 
 /// Version of what is on disk.
@@ -171,25 +171,15 @@ impl Host {
         Self::launch(dir, hosted, threads)
     }
 
-    /// Starts a validator that brings its state from upstreams first if it has none.
-    pub fn join(
-        dir: PathBuf,
-        node: HostedNode,
-        upstreams: Vec<Arc<dyn Upstream>>,
-        threads: usize,
-    ) -> Result<Self, StartError> {
-        Self::launch(dir, vec![Hosted::Validator(Box::new(node), Some(Pool::new(upstreams)))], threads)
+    /// Starts a validator that brings its state from the upstreams of `pool` first if it has none.
+    pub fn join(dir: PathBuf, node: HostedNode, pool: Arc<Pool>, threads: usize) -> Result<Self, StartError> {
+        Self::launch(dir, vec![Hosted::Validator(Box::new(node), Some(pool))], threads)
     }
 
-    /// Starts a follower of `upstreams`: a node without a seat and without peers. Blocks until its
+    /// Starts a follower of the upstreams of `pool`: a node without a seat and without peers. Blocks until its
     /// state is there, which takes a while on an empty directory.
-    pub fn follow(
-        dir: PathBuf,
-        config: FollowerConfig,
-        upstreams: Vec<Arc<dyn Upstream>>,
-        threads: usize,
-    ) -> Result<Self, StartError> {
-        Self::launch(dir, vec![Hosted::Follower(Box::new(config), Pool::new(upstreams))], threads)
+    pub fn follow(dir: PathBuf, config: FollowerConfig, pool: Arc<Pool>, threads: usize) -> Result<Self, StartError> {
+        Self::launch(dir, vec![Hosted::Follower(Box::new(config), pool)], threads)
     }
 
     fn launch(dir: PathBuf, hosted: Vec<Hosted>, threads: usize) -> Result<Self, StartError> {

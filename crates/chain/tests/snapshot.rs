@@ -100,8 +100,8 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
 
     // Imported into an empty directory it is the node's state, and the node goes on from there.
     let fresh = dir.path().join("fresh");
-    assert_eq!(import(&fresh, &genesis, "node", &path).expect("imports"), info);
-    let again = import(&fresh, &genesis, "node", &path);
+    assert_eq!(import(&fresh, &genesis, "node", &path, None).expect("imports"), info);
+    let again = import(&fresh, &genesis, "node", &path, None);
     assert!(matches!(again, Err(SnapshotError::NotEmpty { height }) if height == info.height), "{again:?}");
     let config = FollowerConfig {
         genesis: genesis.clone(),
@@ -110,7 +110,7 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
         retention: Default::default(),
         sync_beyond: u64::MAX,
     };
-    let follower = Host::follow(fresh, config, vec![upstream], 2).expect("it follows");
+    let follower = Host::follow(fresh, config, Pool::new([upstream]), 2).expect("it follows");
     assert_eq!(follower.nodes()[0].first_block(), info.height);
     follower.nodes()[0].submit(transfer(&sender, 200)).expect("admitted");
     wait_for_nonce(&node, sender.address(), 201);
@@ -148,7 +148,7 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
     old[11] = 9;
     assert!(matches!(open(dir, &old), Err(SnapshotError::Version { found: 9, .. })));
     let (other, _) = network(32, sender.address());
-    let refused = import(&dir.join("other"), &other, "node", &path);
+    let refused = import(&dir.join("other"), &other, "node", &path, None);
     assert!(matches!(refused, Err(SnapshotError::OtherNetwork { .. })), "{refused:?}");
 
     // A forger can make the hash right, but not the certificate and the proofs.
@@ -165,7 +165,7 @@ fn a_snapshot_carries_a_chain_to_an_empty_directory_and_every_damage_and_forgery
         let name = format!("forged-{target}");
         let path = dir.join(&name);
         std::fs::write(&path, packed(&head, &forged)).expect("writes");
-        let refused = import(&dir.join(format!("{name}-dir")), &genesis, "node", &path);
+        let refused = import(&dir.join(format!("{name}-dir")), &genesis, "node", &path, None);
         let told = matches!(refused, Err(SnapshotError::Import(_) | SnapshotError::Damaged { .. }));
         assert!(told, "frame {target} of kind {}: {refused:?}", whole[target].0);
     }

@@ -21,7 +21,7 @@ use assay_chain::{
 use assay_ledger::{account, books};
 use assay_types::{
     Genesis,
-    node::{Certificate, Handover},
+    node::{Certificate, Checkpoint, Handover},
 };
 use commonware_codec::{DecodeExt as _, Encode as _};
 use commonware_runtime::{Clock as _, Handle, Runner as _, Spawner as _, Supervisor as _, deterministic};
@@ -285,6 +285,34 @@ fn every_kind_of_lie_is_refused_and_the_honest_upstream_used() {
         assert_eq!(both.strikes(), [0, 0]);
         let none = state_sync(context.child("sync"), &rig.genesis, "none", &pool(Vec::new()), 0).await;
         assert!(none.expect_err("nobody to ask").to_string().contains("no upstream is configured"));
+    });
+}
+
+#[test]
+fn who_trusts_a_checkpoint_joins_no_history_with_another_committee_in_its_epoch_nor_one_that_ends_before() {
+    deterministic::Runner::timed(Duration::from_secs(36_000)).start(|context| async move {
+        let rig = Rig::new(&context, 8, 1, Retention::Archive).await;
+        reach(&context, &rig.nodes[0], 3 * EPOCH + 5).await;
+        let honest = &rig.nodes[0];
+        let seats = Upstream::handovers(honest, 2, 1).await.expect("known")[0].seats.clone();
+        let right = Checkpoint { genesis_hash: rig.genesis.hash(), epoch: 2, seats, timestamp_ms: 0 };
+        let mut other = right.clone();
+        other.seats[0].stake += 1;
+        let later = Checkpoint { epoch: 50, ..right.clone() };
+        let (context, genesis) = (&context, &rig.genesis);
+        let join = |name: &'static str, checkpoint, beyond| async move {
+            let pool = Pool::trusting([of(honest)], Some(checkpoint));
+            (state_sync(context.child("sync"), genesis, name, &pool, beyond).await, pool.strikes()[0])
+        };
+        let (height, strikes) = join("right", right, 0).await;
+        assert!(height.expect("its own history").is_some() && strikes == 0);
+        let (refused, strikes) = join("other", other, 0).await;
+        let said = refused.expect_err("another committee").to_string();
+        assert!(said.contains("other seats in epoch 2 than the checkpoint") && strikes > 0, "{said}");
+        // Not even where the chain is short enough to be replayed.
+        let (refused, strikes) = join("later", later, 1_000_000).await;
+        let said = refused.expect_err("too short").to_string();
+        assert!(said.contains("does not know epoch 50") && strikes == 0, "{said}");
     });
 }
 

@@ -39,6 +39,9 @@ pub(crate) enum SnapshotCommand {
         /// Name of the node in that directory.
         #[arg(long, value_name = "NAME", default_value = "validator")]
         partition: String,
+        /// A checkpoint that its history must hold, of `assay light verify --checkpoint-out`.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
     },
     /// What a snapshot says it is, its hash checked.
     Info {

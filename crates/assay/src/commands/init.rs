@@ -157,6 +157,9 @@ fn full_toml(upstream: &[String]) -> String {
          dir = \"state\"\n\
          # Nodes it takes blocks from. It has no `keys`, so no vote.\n\
          upstream = {}\n\
+         # Their history must hold the committee of this checkpoint (`assay light verify --checkpoint-out`), which\n\
+         # somebody you trust gave you. Needed once stake of the genesis' validators may have left.\n\
+         # checkpoint = \"checkpoint.json\"\n\
          rpc = \"127.0.0.1:8545\"\n\
          metrics = \"127.0.0.1:9464\"\n",
         list(upstream)

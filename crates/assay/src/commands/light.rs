@@ -36,7 +36,7 @@ const BATCH: u64 = 64;
 struct LightFile {
     /// Names the network.
     genesis_hash: B256,
-    /// Handovers in order, those after which the same keys sit left out.
+    /// Handovers in order, those after which the same keys sit left out but for the newest, which says who sits now.
     handovers: Vec<Handover>,
     /// The newest certified block.
     tip: Certificate,
@@ -62,6 +62,7 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
     let tip = upstream.tip(0).await.map_err(asked)?;
     let bar = terminal.spinner("handovers");
     let (mut handovers, mut epoch) = (Vec::<Handover>::new(), from + 1);
+    let mut newest = None;
     let mut sitting = if from == 0 { keys(&genesis_seats(&genesis)) } else { Vec::new() };
     loop {
         let batch = upstream.handovers(epoch, BATCH).await.map_err(asked)?;
@@ -71,12 +72,17 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
         epoch += batch.len() as u64;
         for handover in batch {
             let next = keys(&handover.seats);
-            if next != sitting {
+            // One that is left out for now.
+            newest = None;
+            if next == sitting {
+                newest = Some(handover);
+            } else {
                 handovers.push(handover);
                 sitting = next;
             }
         }
     }
+    handovers.extend(newest);
     drop(bar);
     let file = LightFile { genesis_hash, handovers, tip };
     let json = serde_json::to_string(&file)
@@ -92,7 +98,7 @@ async fn export(rpc: &str, from: u64, out: &Path, terminal: &Terminal) -> Outcom
     }));
     terminal.line(terminal.paint(Tone::Good, &format!("Written to {}", out.display())));
     terminal.line(format!(
-        "  block {}, {} of committees with other keys, {} bytes",
+        "  block {}, {}, {} bytes",
         thousands(file.tip.height),
         count(file.handovers.len(), "handover"),
         thousands(json.len() as u64)
@@ -148,7 +154,7 @@ fn verify(args: &VerifyArgs, terminal: &Terminal) -> Outcome<()> {
     let latest = trust.latest();
     if let Some(out) = &args.checkpoint_out {
         let seats = match (followed, &args.checkpoint) {
-            (0, Some(path)) => checkpoint(path)?.seats,
+            (0, Some(path)) => checkpoint(path, &genesis)?.seats,
             (0, None) => genesis_seats(&genesis),
             _ => file.handovers.last().map(|last| last.seats.clone()).unwrap_or_default(),
         };
@@ -185,8 +191,16 @@ fn verify(args: &VerifyArgs, terminal: &Terminal) -> Outcome<()> {
     Ok(())
 }
 
-fn checkpoint(path: &Path) -> Outcome<Checkpoint> {
-    parsed(path, "checkpoint", "`assay light verify --checkpoint-out` writes such files")
+/// Reads a checkpoint of the network of `genesis`.
+pub(super) fn checkpoint(path: &Path, genesis: &Genesis) -> Outcome<Checkpoint> {
+    let next = "`assay light verify --checkpoint-out` writes such files";
+    let checkpoint: Checkpoint = parsed(path, "checkpoint", next)?;
+    if checkpoint.genesis_hash != genesis.hash() {
+        let (found, expected) = (checkpoint.genesis_hash, genesis.hash());
+        return Err(Failure::new(Code::BadInput, format!("{} is of another network", path.display()))
+            .why(format!("its genesis is {found}, the given one {expected}")));
+    }
+    Ok(checkpoint)
 }
 
 /// What to start from, and as of when.
@@ -194,14 +208,7 @@ fn trusted(args: &VerifyArgs, genesis: &Genesis) -> Outcome<(Trust, u64)> {
     let Some(path) = &args.checkpoint else {
         return Ok((Trust::of_genesis(genesis).map_err(|error| refused(&error))?, genesis.timestamp_ms));
     };
-    let checkpoint = checkpoint(path)?;
-    if checkpoint.genesis_hash != genesis.hash() {
-        return Err(Failure::new(Code::BadInput, format!("{} is of another network", path.display())).why(format!(
-            "its genesis is {}, the given one {}",
-            checkpoint.genesis_hash,
-            genesis.hash()
-        )));
-    }
+    let checkpoint = checkpoint(path, genesis)?;
     Ok((Trust::of_checkpoint(&checkpoint).map_err(|error| refused(&error))?, checkpoint.timestamp_ms))
 }
 

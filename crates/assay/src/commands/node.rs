@@ -16,7 +16,7 @@ use assay_chain::{
     metrics::Metrics,
     retention::Retention,
     sync::{FollowerConfig, SYNC_BEYOND},
-    upstream::{RpcUpstream, Upstream},
+    upstream::{Pool, RpcUpstream, Upstream},
 };
 use assay_client::{RpcChain, RpcConfig, TokioHost, Wallet};
 use assay_exec::{Engine, EngineConfig};
@@ -27,6 +27,7 @@ use serde_json::json;
 
 use crate::{
     cli::{NodeArgs, NodeCommand, ResetArgs},
+    commands::light,
     config::{NodeFile, bad, text},
     failure::{Code, Failure, Outcome},
     network::{Edge, StateDir, ended_by_itself, read_genesis, start_failure},
@@ -100,14 +101,14 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
         dir = %file.dir.display(), "starting");
     let wallet = seat.as_ref().map(|seat| seat.wallet.clone());
     let (path, retention) = (dir.join("validators"), file.keep_blocks.map_or(Retention::Archive, Retention::Blocks));
-    let upstreams = upstreams(&file.upstream)?;
+    let upstreams = upstreams(&file, &genesis)?;
     let mempool = Limits { refused: file.refuse, ..Limits::default() };
     if let Some(wallet) = wallet.as_ref().filter(|wallet| mempool.refused.contains(&wallet.address())) {
         return Err(Failure::new(Code::BadConfig, format!("`refuse` lists {}, this node's own", wallet.address()))
             .next("take it out: a validator sends its heartbeats and votes through its own node"));
     }
     let network = genesis.clone();
-    let spinner = terminal.spinner(if upstreams.is_empty() { "opening" } else { "state from upstream" });
+    let spinner = terminal.spinner(if upstreams.is_none() { "opening" } else { "state from upstream" });
     let started = tokio::task::spawn_blocking(move || start(path, network, mempool, retention, seat, upstreams)).await;
     drop(spinner);
     let host = started
@@ -216,13 +217,18 @@ fn guard_failure(error: &GuardError) -> Failure {
     }
 }
 
-fn upstreams(urls: &[String]) -> Outcome<Vec<Arc<dyn Upstream>>> {
+fn upstreams(file: &NodeFile, genesis: &Genesis) -> Outcome<Option<Arc<Pool>>> {
+    if file.upstream.is_empty() {
+        return Ok(None);
+    }
     let upstream = |url: &String| -> Outcome<Arc<dyn Upstream>> {
         let upstream = RpcUpstream::new(url)
             .map_err(|e| Failure::new(Code::BadConfig, "an upstream's address cannot be used").because(&e))?;
         Ok(Arc::new(upstream))
     };
-    urls.iter().map(upstream).collect()
+    let members = file.upstream.iter().map(upstream).collect::<Outcome<Vec<_>>>()?;
+    let trusted = file.checkpoint.as_ref().map(|path| light::checkpoint(path, genesis)).transpose()?;
+    Ok(Some(Pool::trusting(members, trusted)))
 }
 
 /// Starts the node's databases and tasks; with upstreams and no state of its own it brings that first.
@@ -232,16 +238,19 @@ fn start(
     mempool: Limits,
     retention: Retention,
     seat: Option<Seat>,
-    upstreams: Vec<Arc<dyn Upstream>>,
+    upstreams: Option<Arc<Pool>>,
 ) -> Result<Host, StartError> {
     let partition = PARTITION.to_owned();
     let Some(Seat { keys, guard, listen, .. }) = seat else {
         let config = FollowerConfig { genesis, partition, mempool, retention, sync_beyond: SYNC_BEYOND };
-        return Host::follow(dir, config, upstreams, THREADS);
+        return Host::follow(dir, config, upstreams.unwrap_or_else(|| Pool::new([])), THREADS);
     };
     let config = NodeConfig { genesis, keys, partition, mempool, retention, guard: Some(guard) };
     let node = HostedNode { config, listen };
-    if upstreams.is_empty() { Host::start(dir, vec![node], THREADS) } else { Host::join(dir, node, upstreams, THREADS) }
+    match upstreams {
+        None => Host::start(dir, vec![node], THREADS),
+        Some(pool) => Host::join(dir, node, pool, THREADS),
+    }
 }
 
 /// The engine that runs jobs, with its cache of compiled programs.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::{
     cli::SnapshotCommand,
+    commands::light,
     failure::{Code, Failure, Outcome},
     network::read_genesis,
     terminal::{Terminal, Tone},
@@ -37,10 +38,11 @@ pub(crate) async fn run(command: SnapshotCommand, terminal: &Terminal) -> Outcom
             let info = info.map_err(|e| failure(&e))?;
             show(terminal, &info, &format!("Exported to {}", out.display()));
         }
-        SnapshotCommand::Import { file, genesis, dir, partition } => {
+        SnapshotCommand::Import { file, genesis, dir, partition, checkpoint } => {
             let genesis = read_genesis(&genesis)?;
+            let trusted = checkpoint.map(|path| light::checkpoint(&path, &genesis)).transpose()?;
             let spinner = terminal.spinner("state");
-            let taken = tokio::task::spawn_blocking(move || import(&dir, &genesis, &partition, &file)).await;
+            let taken = tokio::task::spawn_blocking(move || import(&dir, &genesis, &partition, &file, trusted)).await;
             drop(spinner);
             let info = taken
                 .map_err(|e| Failure::new(Code::Internal, "the import could not run").because(&e))?

@@ -7,6 +7,7 @@ mod gateway;
 mod genesis;
 mod gov;
 mod kit;
+mod light;
 mod market;
 mod orders;
 mod processes;

@@ -10,7 +10,7 @@ use std::{
 
 use assay_types::{
     B256, Bytes, Genesis,
-    node::{Certificate, Handover},
+    node::{Certificate, Checkpoint, Handover},
 };
 use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{Hasher as _, Sha256};
@@ -229,15 +229,22 @@ impl Upstream for SnapshotUpstream {
 }
 
 /// Brings the snapshot at `path` into the empty state directory `dir`, for the node of `partition`
-/// there. Nothing is believed that the validators of `genesis` did not sign. Blocks the thread.
-pub fn import(dir: &Path, genesis: &Genesis, partition: &str, path: &Path) -> Result<SnapshotInfo, SnapshotError> {
+/// there. Nothing is believed that the validators of `genesis` did not sign, nor a history without the committee of the
+/// checkpoint if one is trusted. Blocks the thread.
+pub fn import(
+    dir: &Path,
+    genesis: &Genesis,
+    partition: &str,
+    path: &Path,
+    trusted: Option<Checkpoint>,
+) -> Result<SnapshotInfo, SnapshotError> {
     let snapshot = SnapshotUpstream::open(path)?;
     let info = snapshot.info().clone();
     if info.genesis != genesis.hash() {
         return Err(SnapshotError::OtherNetwork { found: info.genesis, expected: genesis.hash() });
     }
     host::claim(dir, genesis)?;
-    let pool = Pool::new([Arc::new(snapshot) as Arc<dyn Upstream>]);
+    let pool = Pool::trusting([Arc::new(snapshot) as Arc<dyn Upstream>], trusted);
     let (storage, genesis, partition) = (dir.join("chain"), genesis.clone(), partition.to_owned());
     let body = move || {
         let config = runtime::Config::new().with_worker_threads(2).with_storage_directory(storage);

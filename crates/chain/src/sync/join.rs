@@ -31,7 +31,7 @@ use crate::{
     block::{Block, to_b256},
     committee::Scheme,
     consensus::{
-        app::Qmdb,
+        app::{Qmdb, now_ms},
         handovers::{Handovers as _, Kept},
         storage::{archive_config, database_config, page_cache},
     },
@@ -157,6 +157,7 @@ where
     if has_state || noted.as_ref().is_some_and(|joined| joined.done) {
         return Ok(noted.map(|joined| joined.block.header.height));
     }
+    warn_of_old_trust(&context, genesis, pool);
     let mut known = Known::of_genesis(genesis)?;
     let mut joined = match noted {
         Some(joined) => joined,
@@ -198,6 +199,22 @@ where
     notes.put_sync(KEY, encode(&joined)).await.map_err(|e| database(height, &e))?;
     tracing::info!(height, "state sync is complete");
     Ok(Some(height))
+}
+
+/// Stake that vouched for what is trusted may have left since: its keys could sign another past at no cost.
+fn warn_of_old_trust(context: &impl Clock, genesis: &Genesis, pool: &Pool) {
+    let (what, since_ms) = match pool.checkpoint() {
+        Some(checkpoint) => ("the checkpoint", checkpoint.timestamp_ms),
+        None => ("the genesis, without a checkpoint,", genesis.timestamp_ms),
+    };
+    let age_ms = now_ms(context).saturating_sub(since_ms);
+    if age_ms > genesis.params.unbonding_ms {
+        tracing::warn!(
+            age_ms,
+            unbonding_ms = genesis.params.unbonding_ms,
+            "{what} that this node joins by is older than the unbonding time: compare a block hash with somebody you trust"
+        );
+    }
 }
 
 fn database(height: u64, error: &dyn std::error::Error) -> JoinError {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use assay_types::{
     Genesis,
-    node::{Certificate, Handover},
+    node::{Certificate, Checkpoint, Handover},
 };
 use commonware_codec::{Decode as _, DecodeExt as _};
 use commonware_consensus::{Epochable as _, simplex::types::Finalization};
@@ -146,30 +146,39 @@ impl Known {
         self.trust.latest().epoch()
     }
 
-    fn following(mut self, handovers: Vec<Handover>) -> Result<Self, Fault> {
+    fn following(mut self, handovers: Vec<Handover>, trusted: Option<&Checkpoint>) -> Result<Self, Fault> {
         for handover in handovers {
             let wanted = self.epoch().saturating_add(1);
             self.trust.follow(&handover).map_err(Fault::lie)?;
             if self.epoch() != wanted {
                 return Err(Fault::lie(format!("the handover to epoch {wanted} is left out")));
             }
+            // Keys whose stake has left can sign another past, but not hand over to these seats and go on.
+            if trusted.is_some_and(|trusted| trusted.epoch == wanted && trusted.seats != handover.seats) {
+                let said = format!("its history has other seats in epoch {wanted} than the checkpoint that is trusted");
+                return Err(Fault::lie(said));
+            }
             self.handovers.push(handover);
         }
         Ok(self)
     }
 
-    /// Follows the handovers that upstreams have, as far as any of them leads.
+    /// Follows the handovers that upstreams have, as far as any of them leads, which must be to the checkpoint at least.
     pub(crate) async fn follow(mut self, pool: &Pool) -> Result<Self, NoUpstream> {
+        let trusted = pool.checkpoint();
         loop {
             let (epoch, known) = (self.epoch(), &self);
             let answers = pool.ask_all(
                 |upstream| upstream.handovers(epoch.saturating_add(1), MAX_HANDOVERS),
-                |handovers| known.clone().following(handovers),
+                |handovers| known.clone().following(handovers, trusted),
             );
             let furthest = answers.await?.into_iter().max_by_key(Self::epoch);
             match furthest {
                 Some(further) if further.epoch() > epoch => self = further,
-                _ => return Ok(self),
+                _ => match trusted.filter(|trusted| trusted.epoch > epoch) {
+                    Some(trusted) => return Err(pool.behind(trusted.epoch)),
+                    None => return Ok(self),
+                },
             }
         }
     }

@@ -13,7 +13,9 @@ use std::{
     },
 };
 
+use assay_types::node::Checkpoint;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 
 use super::{Upstream, UpstreamError};
 
@@ -70,11 +72,14 @@ struct Member {
     strikes: AtomicU32,
     /// Failures in a row; the fewer, the earlier it is asked.
     failures: AtomicU64,
+    /// What was wrong with the latest wrong answer.
+    wrong: Mutex<String>,
 }
 
 /// The upstreams of a node.
 pub struct Pool {
     members: Vec<Member>,
+    checkpoint: Option<Checkpoint>,
 }
 
 impl fmt::Debug for Pool {
@@ -86,13 +91,39 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// Asks `upstreams` in this order while all are well.
     pub fn new(upstreams: impl IntoIterator<Item = Arc<dyn Upstream>>) -> Arc<Self> {
-        let member = |upstream| Member { upstream, strikes: AtomicU32::new(0), failures: AtomicU64::new(0) };
-        Arc::new(Self { members: upstreams.into_iter().map(member).collect() })
+        Self::trusting(upstreams, None)
+    }
+
+    /// As [`Self::new`]; who joins through them believes only in a history whose committee of the checkpoint's epoch is
+    /// the checkpoint's.
+    pub fn trusting(
+        upstreams: impl IntoIterator<Item = Arc<dyn Upstream>>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Arc<Self> {
+        let member = |upstream| Member {
+            upstream,
+            strikes: AtomicU32::new(0),
+            failures: AtomicU64::new(0),
+            wrong: Mutex::default(),
+        };
+        Arc::new(Self { members: upstreams.into_iter().map(member).collect(), checkpoint })
+    }
+
+    /// What their history must hold.
+    pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref()
     }
 
     /// What a pool without members says.
     pub(crate) fn nobody(&self) -> NoUpstream {
         self.with_excluded(Failed::default())
+    }
+
+    /// What is said where none of them knows an epoch that somebody trusted has seen.
+    pub(crate) fn behind(&self, epoch: u64) -> NoUpstream {
+        let why = format!("it does not know epoch {epoch}, that of the checkpoint");
+        let reasons = self.members.iter().map(|member| (member.upstream.name(), why.clone())).collect();
+        NoUpstream { reasons, pruned: false }
     }
 
     /// Strikes of each upstream, in the order given.
@@ -146,7 +177,8 @@ impl Pool {
         for member in &self.members {
             let name = member.upstream.name();
             if !reasons.iter().any(|(known, _)| *known == name) {
-                reasons.push((name, format!("not asked any more after {STRIKES} wrong answers")));
+                let wrong = member.wrong.lock();
+                reasons.push((name, format!("not asked any more after {STRIKES} wrong answers, the last: {wrong}")));
             }
         }
         NoUpstream { reasons, pruned: asked > 0 && pruned == asked }
@@ -205,6 +237,7 @@ impl Member {
         if matches!(why, Why::Unusable(Fault::Lie(_)) | Why::Answered(UpstreamError::Malformed(_))) {
             let strikes = self.strikes.fetch_add(1, Ordering::Relaxed).saturating_add(1);
             tracing::warn!(upstream = self.upstream.name(), strikes, %why, "an upstream gave a wrong answer");
+            *self.wrong.lock() = why.to_string();
         } else {
             tracing::debug!(upstream = self.upstream.name(), %why, "an upstream gave no answer");
         }
