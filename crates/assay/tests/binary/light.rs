@@ -23,7 +23,9 @@ fn a_block_is_proven_offline_and_who_joins_by_a_checkpoint_takes_no_other_histor
     let up = place.up(&["--params", "params.json"]);
     let rpc = up.rpc().to_owned();
     let epochs = |count: u64| {
-        until("epochs pass", || place.json(&["chain", "status", "--rpc", &rpc])["height"].as_u64() > Some(8 * count));
+        until("epochs pass", || {
+            place.json(&["chain", "status", "--rpc", &rpc])["status"]["height"].as_u64() > Some(8 * count)
+        });
     };
     let export = |file: &str| place.json(&["light", "export", "--rpc", &rpc, "-o", file]);
     let verify = |args: &[&str]| place.json(&[&["light", "verify"], args, &GENESIS].concat());
@@ -43,7 +45,9 @@ fn a_block_is_proven_offline_and_who_joins_by_a_checkpoint_takes_no_other_histor
     // A node joins by it, and not by one with another committee, nor by another network's.
     let joined = place.start(&["node", "--config", &full(&place, "right", &rpc, "today.json")]);
     let own = joined.rpc().to_owned();
-    until("it follows", || place.json(&["chain", "status", "--rpc", &own])["height"].as_u64() > Some(8 * epoch));
+    until("it follows", || {
+        place.json(&["chain", "status", "--rpc", &own])["status"]["height"].as_u64() > Some(8 * epoch)
+    });
     joined.stop();
     let text = std::fs::read(place.path().join("today.json")).expect("reads");
     let changed = |name: &str, change: fn(&mut Value)| {
