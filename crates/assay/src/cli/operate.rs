@@ -147,6 +147,7 @@ pub(crate) struct DevnetFiles {
   keys = \"validator.json\"             # none: a full node, which takes blocks from its upstream
   next_keys = \"next.json\"             # whose vote key takes over in the first epoch that lists it
   upstream = [\"http://10.0.0.2:8545\"] # any nodes; a validator brings its first state from there
+  checkpoint = \"checkpoint.json\"     # of `assay light verify`: their history must hold it
   keep_blocks = 20000                  # newest blocks kept; all if left out
   listen = \"10.0.0.1:26656\"           # peers
   rpc = \"127.0.0.1:8545\"

@@ -212,7 +212,7 @@ fn trusted(args: &VerifyArgs, genesis: &Genesis) -> Outcome<(Trust, u64)> {
     Ok((Trust::of_checkpoint(&checkpoint).map_err(|error| refused(&error))?, checkpoint.timestamp_ms))
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

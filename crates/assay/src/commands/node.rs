@@ -34,10 +34,13 @@ use crate::{
     stop::Stop,
     terminal::{Terminal, Tone},
     vitals::{Served, of_node},
+    words::duration,
 };
 
 /// Prefix of the node's partitions on disk.
 pub(super) const PARTITION: &str = "validator";
+/// The folder of its databases in its state directory.
+const DATABASES: &str = "validators/chain";
 /// Worker threads of a node.
 const THREADS: usize = 2;
 
@@ -101,7 +104,7 @@ async fn serve(path: &Path, with_parent: bool, terminal: &Terminal) -> Outcome<(
         dir = %file.dir.display(), "starting");
     let wallet = seat.as_ref().map(|seat| seat.wallet.clone());
     let (path, retention) = (dir.join("validators"), file.keep_blocks.map_or(Retention::Archive, Retention::Blocks));
-    let upstreams = upstreams(&file, &genesis)?;
+    let upstreams = upstreams(&file, &genesis, terminal)?;
     let mempool = Limits { refused: file.refuse, ..Limits::default() };
     if let Some(wallet) = wallet.as_ref().filter(|wallet| mempool.refused.contains(&wallet.address())) {
         return Err(Failure::new(Code::BadConfig, format!("`refuse` lists {}, this node's own", wallet.address()))
@@ -217,7 +220,7 @@ fn guard_failure(error: &GuardError) -> Failure {
     }
 }
 
-fn upstreams(file: &NodeFile, genesis: &Genesis) -> Outcome<Option<Arc<Pool>>> {
+fn upstreams(file: &NodeFile, genesis: &Genesis, terminal: &Terminal) -> Outcome<Option<Arc<Pool>>> {
     if file.upstream.is_empty() {
         return Ok(None);
     }
@@ -228,6 +231,16 @@ fn upstreams(file: &NodeFile, genesis: &Genesis) -> Outcome<Option<Arc<Pool>>> {
     };
     let members = file.upstream.iter().map(upstream).collect::<Outcome<Vec<_>>>()?;
     let trusted = file.checkpoint.as_ref().map(|path| light::checkpoint(path, genesis)).transpose()?;
+    let since_ms = trusted.as_ref().map_or(genesis.timestamp_ms, |checkpoint| checkpoint.timestamp_ms);
+    let age_ms = light::now_ms().saturating_sub(since_ms);
+    if age_ms > genesis.params.unbonding_ms && !file.dir.join(DATABASES).exists() {
+        terminal.note(&format!(
+            "what this node joins by is {} old, and stake behind it may have left after {}: name a newer `checkpoint`, or \
+             compare a block hash with somebody you trust",
+            duration(age_ms),
+            duration(genesis.params.unbonding_ms)
+        ));
+    }
     Ok(Some(Pool::trusting(members, trusted)))
 }
 
@@ -265,7 +278,7 @@ pub(super) fn engine(cache: &Path) -> Outcome<Arc<Engine>> {
 fn forget(args: &ResetArgs, terminal: &Terminal) -> Outcome<()> {
     let file = NodeFile::read(&args.config)?;
     let state = StateDir::open(&file.dir, false)?;
-    let databases = [state.join("validators/chain"), state.join("index")];
+    let databases = [state.join(DATABASES), state.join("index")];
     let there: Vec<_> = databases.iter().filter(|path| path.exists()).collect();
     if let Some(keys) = &file.keys
         && there.iter().any(|path| keys.starts_with(path))

@@ -56,9 +56,13 @@ fn a_block_is_proven_offline_and_who_joins_by_a_checkpoint_takes_no_other_histor
         place.write(&format!("{name}.json"), checkpoint.to_string().as_bytes());
         full(&place, name, &rpc, &format!("{name}.json"))
     };
-    let other = changed("other", |checkpoint| checkpoint["seats"][0]["address"] = "127.0.0.1:1".into());
+    let other = changed("other", |checkpoint| {
+        checkpoint["seats"][0]["address"] = "127.0.0.1:1".into();
+        checkpoint["timestamp_ms"] = 1.into();
+    });
     let said = place.refused(&["node", "--config", &other], 4);
     assert!(said.contains(&format!("other seats in epoch {epoch} than the checkpoint")), "{said}");
+    assert!(said.contains("stake behind it may have left"), "{said}");
     let foreign = changed("foreign", |checkpoint| checkpoint["genesis_hash"] = format!("0x{:064x}", 7).into());
     let said = place.refused(&["node", "--config", &foreign], 3);
     assert!(said.contains("is of another network"), "{said}");
