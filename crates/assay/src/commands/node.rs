@@ -234,7 +234,7 @@ fn upstreams(file: &NodeFile, genesis: &Genesis, terminal: &Terminal) -> Outcome
     let since_ms = trusted.as_ref().map_or(genesis.timestamp_ms, |checkpoint| checkpoint.timestamp_ms);
     let age_ms = light::now_ms().saturating_sub(since_ms);
     if age_ms > genesis.params.unbonding_ms && !file.dir.join(DATABASES).exists() {
-        terminal.note(&format!(
+        terminal.note(format!(
             "what this node joins by is {} old, and stake behind it may have left after {}: name a newer `checkpoint`, or \
              compare a block hash with somebody you trust",
             duration(age_ms),
